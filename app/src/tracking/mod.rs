@@ -1,0 +1,2 @@
+//! The tracker in the visitor's browser (the SDK).
+pub mod browser;
