@@ -1,2 +1,13 @@
 //! The tracker in the visitor's browser (the SDK).
+//!
+//! `boot.js` starts it in `<head>`; the WASM takes over at [`browser::start`]. The rules are pure Rust with native tests
+//! ([`identity`], [`session`], [`scroll`], [`video`], [`queue`], [`json`]); [`browser`] alone touches the browser.
+//! `cases.json` is the table of starts that boot script and Rust must agree on.
+
 pub mod browser;
+pub mod identity;
+pub mod json;
+pub mod queue;
+pub mod scroll;
+pub mod session;
+pub mod video;
