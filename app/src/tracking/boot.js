@@ -7,29 +7,20 @@
 // is in every page: what can wait for the WASM (a session that grows old in an open page, consent, opting out, the
 // return from a checkout) waits for it.
 (() => {
-  const { dataset } = document.documentElement, LOCAL = "localStorage", SESSION = "sessionStorage", DAY = 864e5;
-  const now = Date.now, page = { url: location.href, referrer: document.referrer }, calls = [];
-  let isPrivate, clickId, queue = [];
+  const { dataset } = document.documentElement, now = Date.now;
+  const page = { url: location.href, referrer: document.referrer }, calls = [];
+  let local, session; // where things are kept: the browser's storage or, if that must not or cannot be used, this page
+  let ignored, isPrivate, anonymousId, sessionId, clickId, queue = [];
+  let clock; // started, last activity, events so far, 1 if a checkout began
+  let checkout; // anonymousId, sessionId, startedAt
 
-  // Reads, writes, or with null removes one key. Storage may be blocked or full, and is not touched in private mode.
-  const store = (area, key, value) => {
-    try {
-      area = isPrivate || window[area];
-      key = "aurea_" + key;
-      if (value) area[key] = value;
-      if (value === null) delete area[key];
-      return area[key] || "";
-    } catch {
-      return "";
-    }
-  };
   const random = (length, base = 16) =>
     crypto.getRandomValues(new Uint8Array(length)).reduce((text, byte) => text + (byte % base).toString(base), "");
-  const newId = (t) => t + "_" + random(16, 36);
+  const newId = () => now() + "_" + random(16, 36);
 
   const save = () => {
-    store(SESSION, "session_id", sessionId);
-    store(SESSION, "session_clock", clock.join("."));
+    session.aurea_session_id = sessionId;
+    session.aurea_session_clock = clock.join(".");
   };
   let emit = (eventName, properties = {}) => {
     const timestamp = now(), hex = timestamp.toString(16);
@@ -49,42 +40,53 @@
   const flush = () => {
     if (queue[0] && navigator.sendBeacon("/api/pulse", `{"sentAt":${now()},"events":[${queue}]}`)) queue = [];
   };
-
-  const ignored = store(LOCAL, "ignore");
-  if (ignored) emit = () => {};
-  const consent = store(LOCAL, "consent") || dataset.consent;
-  isPrivate = /true|1|yes|denied|required/.test([navigator.globalPrivacyControl, navigator.doNotTrack, consent]);
-  const t = now();
-  const anonymousId = isPrivate ? undefined : store(LOCAL, "anonymous_id") || newId(t);
-  store(LOCAL, "anonymous_id", anonymousId);
-
-  // The session that this page belongs to: its tab's own, the one that is at the checkout, or a new one.
-  const isReturn = dataset.return != null;
-  const copied = !isReturn && store(SESSION, "session_open"); // the tab was duplicated: the original lives
-  let sessionId = store(SESSION, "session_id");
-  let clock = store(SESSION, "session_clock").split("."); // started, last activity, events so far, 1 if a checkout began
-  let checkout = store(LOCAL, "checkout").split("."); // anonymousId, sessionId, startedAt
-  const away = t - checkout[2] < DAY && checkout[1];
-  const own = sessionId && !copied && (sessionId == away || (t - clock[1] <= 18e5 && t - clock[0] <= DAY));
-  if (away && away != sessionId && (isReturn || !(own || copied))) {
-    sessionId = away;
-    clock = [checkout[2], t, 0, 1];
-  } else if (!own) {
-    sessionId = newId(t);
-    clock = [t, t, 0];
-  }
-  const open = () => {
-    store(SESSION, "session_open", 1);
+  // A checkout of this session began: its end is not the browser's to tell.
+  const suspend = (startedAt) => {
+    checkout = [anonymousId, sessionId, startedAt];
+    clock[3] = 1;
+    save();
+    local.aurea_checkout = checkout.join(".");
+  };
+  // This document owns the session now; a duplicate of the tab finds the mark.
+  const view = () => {
+    session.aurea_session_open = 1;
     emit("page_view");
   };
-  open();
 
-  // A checkout of this session began: its end is not the browser's to tell.
-  const suspend = (started_at) => {
-    clock[3] = 1;
-    store(LOCAL, "checkout", (checkout = [anonymousId, sessionId, started_at]).join("."));
-    save();
+  const start = (visitorStorage, tabStorage) => {
+    local = visitorStorage;
+    session = tabStorage;
+    ignored = local.aurea_ignore;
+    if (ignored) emit = () => {};
+    const consent = local.aurea_consent || dataset.consent;
+    isPrivate =
+      ignored || /true|1|yes|denied|required/.test([navigator.globalPrivacyControl, navigator.doNotTrack, consent]);
+    if (isPrivate) local = session = {};
+    else anonymousId = local.aurea_anonymous_id = local.aurea_anonymous_id || newId();
+
+    // The session that this page belongs to: its tab's own, the one that is at the checkout, or a new one.
+    const t = now(), DAY = 864e5, isReturn = dataset.return != null;
+    const copied = !isReturn && session.aurea_session_open; // the tab was duplicated: the original lives
+    sessionId = session.aurea_session_id;
+    clock = (session.aurea_session_clock || "").split(".");
+    checkout = (local.aurea_checkout || "").split(".");
+    const away = t - checkout[2] < DAY && checkout[1];
+    const own = sessionId && !copied && (sessionId == away || (t - clock[1] <= 18e5 && t - clock[0] <= DAY));
+    if (away && away != sessionId && (isReturn || !(own || copied))) {
+      sessionId = away;
+      clock = [checkout[2], t, 0, 1];
+    } else if (!own) {
+      sessionId = newId();
+      clock = [t, t, 0];
+    }
+    view();
   };
+  try {
+    start(localStorage, sessionStorage);
+  } catch {
+    start({}, {}); // blocked or full
+  }
+
   const later = (name) => (argument) => { calls.push([name, argument]); };
   aureaSDK = {
     ready: new Promise((resolve) => {
@@ -111,26 +113,25 @@
   on("toggle", ({ dataset: { question }, open }) => question && emit(open ? "faq_opened" : "faq_closed", { question }));
   on("submit", (form) => {
     if (ignored || form.dataset.buy == null) return;
-    clickId = clickId || newId(now()); // until the page is left, it is one click
-    const started_at = parseInt(clickId);
-    suspend(started_at);
+    clickId = clickId || newId(); // until the page is left, it is one click
     const fields = {
       anonymous_id: anonymousId || "",
       session_id: sessionId,
       click_id: clickId,
-      started_at,
+      started_at: parseInt(clickId),
       location: location.pathname,
       page_url: page.url,
       referrer: page.referrer,
     };
     for (const name in fields) form[name].value = fields[name];
+    suspend(parseInt(clickId));
   });
   on("visibilitychange", () => document.hidden && flush());
   on("pagehide", () => {
     clickId = 0;
-    store(SESSION, "session_open", null);
-    clock[3] || emit("session_end", { provisional: true, duration: ((now() - clock[0]) / 1e3) | 0 });
+    delete session.aurea_session_open;
+    clock[3] || emit("session_end", { provisional: true });
     flush();
   });
-  on("pageshow", (_, { persisted }) => persisted && open());
+  on("pageshow", (_, { persisted }) => persisted && view());
 })();

@@ -40,6 +40,8 @@ pub fn event_id(now: u64, random: [u8; 16]) -> String {
 /// What the visitor and the page's owner have said about being remembered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes<'a> {
+    /// This browser is kept out of the figures.
+    pub ignored: bool,
     /// Global Privacy Control.
     pub gpc: bool,
     /// `navigator.doNotTrack`, empty if there is none.
@@ -58,7 +60,8 @@ impl Wishes<'_> {
 
     /// Nothing may be stored and nobody named.
     pub fn private(self) -> bool {
-        self.refused_by_browser()
+        self.ignored
+            || self.refused_by_browser()
             || match self.consent {
                 "" => self.consent_required,
                 answer => answer != CONSENT_GRANTED,
@@ -67,7 +70,7 @@ impl Wishes<'_> {
 
     /// The page must ask: consent is required, not answered yet, and the browser has not answered for the visitor.
     pub fn undecided(self) -> bool {
-        self.consent_required && self.consent.is_empty() && !self.refused_by_browser()
+        self.consent_required && self.consent.is_empty() && !self.ignored && !self.refused_by_browser()
     }
 }
 

@@ -11,3 +11,6 @@ pub mod queue;
 pub mod scroll;
 pub mod session;
 pub mod video;
+
+#[cfg(test)]
+mod cases;

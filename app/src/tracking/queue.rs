@@ -48,17 +48,24 @@ impl Answer {
     pub fn of(status: u16, retry_after: &str) -> Self {
         match status {
             429 | 503 => Self::Busy {
-                retry_after: retry_after.trim().parse::<f64>().ok().map(|seconds| {
-                    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-                    // saturates, and that is meant
-                    let ms = (seconds * 1000.0) as u64;
-                    ms.min(LONGEST_RETRY_AFTER_MS)
-                }),
+                retry_after: retry_after_ms(retry_after.trim()),
             },
             408 | 500.. => Self::Busy { retry_after: None },
             _ => Self::Refused,
         }
     }
+}
+
+/// Whole seconds, as that header has them (parsing floats would cost the page 10 KB); less than nothing is nothing.
+fn retry_after_ms(seconds: &str) -> Option<u64> {
+    let seconds: i64 = seconds.parse().ok()?;
+    Some(
+        seconds
+            .max(0)
+            .unsigned_abs()
+            .saturating_mul(1000)
+            .min(LONGEST_RETRY_AFTER_MS),
+    )
 }
 
 /// The body of one request: design 4.3.

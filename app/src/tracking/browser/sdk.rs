@@ -120,8 +120,6 @@ fn consent(granted: JsValue, _: JsValue) -> JsValue {
 fn name_visitor(tracker: &mut Tracker) {
     tracker.private = false;
     tracker.anonymous_id = Some(new_id(page::now()));
-    tracker.save();
-    tracker.mark_open();
     tracker.view_page();
 }
 

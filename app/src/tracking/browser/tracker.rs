@@ -58,7 +58,7 @@ impl Tracker {
         }
     }
 
-    /// The visitor did something; `true` if that began a new session.
+    /// The visitor did something; if the session was over, that begins a new one.
     pub(super) fn touch(&mut self, now: u64) {
         if self.session.touch(now, self.checkout.as_ref(), || new_id(now)) {
             self.view += 1;
@@ -160,13 +160,13 @@ impl Tracker {
     /// The page is being left: its session may be over, or go on elsewhere. The checkout's end is not ours to tell.
     pub(super) fn close(&mut self) {
         self.click = None;
-        page::remove(Area::Tab, storage::SESSION_OPEN);
         if !self.session.clock.bought {
             let end = Object::new()
                 .raw("provisional", "true")
                 .number("duration", self.session.seconds(page::now()));
             self.emit_passively(name::SESSION_END, &end.finish());
         }
+        page::remove(Area::Tab, storage::SESSION_OPEN);
     }
 
     /// The page came back from the back/forward cache; meanwhile other pages may have gone on with the session.
@@ -188,15 +188,7 @@ impl Tracker {
             self.anonymous_id =
                 page::read(Area::Visitor, storage::ANONYMOUS_ID).or_else(|| self.anonymous_id.take());
         }
-        self.mark_open();
         self.view_page();
-    }
-
-    /// This document owns its session now: a duplicate of the tab must not.
-    pub(super) fn mark_open(&self) {
-        if !self.private {
-            page::write(Area::Tab, storage::SESSION_OPEN, "1");
-        }
     }
 
     /// Begins a session anew, whatever the old one was.
@@ -208,7 +200,8 @@ impl Tracker {
         self.save();
     }
 
-    /// Writes who and which session to storage, where that is allowed.
+    /// Writes who and which session to storage, where that is allowed, and that this document owns the session: a
+    /// duplicate of the tab must not.
     pub(super) fn save(&mut self) {
         self.saved = page::now();
         if self.private {
@@ -217,6 +210,7 @@ impl Tracker {
         if let Some(id) = &self.anonymous_id {
             page::write(Area::Visitor, storage::ANONYMOUS_ID, id);
         }
+        page::write(Area::Tab, storage::SESSION_OPEN, "1");
         page::write(Area::Tab, storage::SESSION_ID, &self.session.id);
         page::write(Area::Tab, storage::SESSION_CLOCK, &self.session.clock.text());
     }
@@ -261,6 +255,7 @@ pub(super) fn wishes<R>(judge: impl FnOnce(Wishes) -> R) -> R {
     let do_not_track = page::navigator("doNotTrack");
     let consent = page::read(Area::Visitor, storage::CONSENT).unwrap_or_default();
     judge(Wishes {
+        ignored: page::read(Area::Visitor, storage::IGNORE).is_some(),
         gpc: !page::navigator("globalPrivacyControl").is_empty(),
         do_not_track: &do_not_track,
         consent_required: page::flag("data-consent"),
