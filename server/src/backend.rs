@@ -26,32 +26,36 @@ pub struct ServerBackend {
     pub origin: String,
 }
 
-impl Backend for Arc<ServerBackend> {
-    fn begin_checkout(&self, form: CheckoutForm) -> Answer {
-        let this = Arc::clone(self);
+impl Backend for ServerBackend {
+    fn begin_checkout(self: Arc<Self>, form: CheckoutForm) -> Answer {
         Box::pin(async move {
             let headers: HeaderMap = extract().await?;
             // A foreign page must not begin checkouts in a visitor's name; a browser too old to say goes on to buy.
-            if same_origin(&headers, &this.origin) == Some(false) {
+            if same_origin(&headers, &self.origin) == Some(false) {
                 set_status(StatusCode::FORBIDDEN);
-                return Err(ServerFnError::new("a checkout begins on the site's own pages only"));
+                return Err(ServerFnError::new(
+                    "a checkout begins on the site's own pages only",
+                ));
             }
             let private = headers.get("sec-gpc").is_some_and(|value| value == "1")
                 || headers.get("dnt").is_some_and(|value| value == "1");
-            redirect(this.checkouts.begin(form, private, now()).await.as_str());
+            redirect(self.checkouts.begin(form, private, now()).await.as_str());
             Ok(())
         })
     }
 
-    fn receive(&self, provider: &'static str, body: RawBody) -> Answer {
-        let this = Arc::clone(self);
+    fn receive(self: Arc<Self>, provider: &'static str, body: RawBody) -> Answer {
         Box::pin(async move {
             let headers: HeaderMap = extract().await?;
-            let Some(known) = this.providers.iter().find(|known| known.name() == provider) else {
+            let Some(known) = self.providers.iter().find(|known| known.name() == provider) else {
                 set_status(StatusCode::NOT_FOUND);
                 return Err(ServerFnError::new("this provider is not configured"));
             };
-            match this.webhooks.receive(known.as_ref(), &headers, &body.0, now()).await {
+            match self
+                .webhooks
+                .receive(known.as_ref(), &headers, &body.0, now())
+                .await
+            {
                 Ok(()) => Ok(()),
                 Err(WebhookError::Rejected(rejection)) => {
                     tracing::warn!(provider, %rejection, "a delivery was refused");

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::Product;
 use app::event::{AnonymousId, EventId, SessionId, name};
 use app::server_fns::CheckoutForm;
-use app::Product;
 use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -56,7 +56,10 @@ impl Checkouts {
     /// to be followed, so that none of the ids it withheld is made up.
     pub async fn begin(&self, form: CheckoutForm, private: bool, now: Millis) -> Url {
         let click = Click::read(form, private, now);
-        let commit = Commit { events: self.events(&click, now), ..Commit::default() };
+        let commit = Commit {
+            events: self.events(&click, now),
+            ..Commit::default()
+        };
         let store = Arc::clone(&self.store);
         let session_id = click.session_id.clone();
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
@@ -72,8 +75,15 @@ impl Checkouts {
             click_id: click.click_id.to_string(),
             return_url: self.return_url.clone(),
         };
-        let (url, _) = tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
-        tracing::info!(session_id = checkout.session_id, provider = self.provider.name(), "checkout began");
+        let (url, _) = tokio::join!(
+            self.provider.begin(&checkout),
+            tokio::time::timeout(COMMIT_PATIENCE, recording)
+        );
+        tracing::info!(
+            session_id = checkout.session_id,
+            provider = self.provider.name(),
+            "checkout began"
+        );
         url
     }
 
@@ -87,27 +97,39 @@ impl Checkouts {
             "productId": self.product.id, "productName": self.product.name, "price": self.price.major_json(),
             "currency": self.price.currency.code(), "variant": self.product.variant,
         });
-        [(name::BUY_BUTTON_CLICKED, clicked), (name::CHECKOUT_STARTED, started)]
-            .into_iter()
-            .map(|(event_name, properties)| Event {
-                funnel: self.funnel.clone(),
-                source: Source::Server,
-                event_id: derived_id(&["click", click.session_id.as_str(), click.click_id.as_str(), event_name]),
-                session_id: click.session_id.clone(),
-                anonymous_id: click.anonymous_id.clone(),
-                name: event_name.to_owned(),
-                properties: object(properties),
-                page: click.page.clone(),
-                index: None,
-                timestamp: click.at,
-                received_at: now,
-            })
-            .collect()
+        [
+            (name::BUY_BUTTON_CLICKED, clicked),
+            (name::CHECKOUT_STARTED, started),
+        ]
+        .into_iter()
+        .map(|(event_name, properties)| Event {
+            funnel: self.funnel.clone(),
+            source: Source::Server,
+            event_id: derived_id(&[
+                "click",
+                click.session_id.as_str(),
+                click.click_id.as_str(),
+                event_name,
+            ]),
+            session_id: click.session_id.clone(),
+            anonymous_id: click.anonymous_id.clone(),
+            name: event_name.to_owned(),
+            properties: object(properties),
+            page: click.page.clone(),
+            index: None,
+            timestamp: click.at,
+            received_at: now,
+        })
+        .collect()
     }
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    if let Value::Object(map) = value { map.into_iter().filter(|(_, value)| !value.is_null()).collect() } else { Map::new() }
+    if let Value::Object(map) = value {
+        map.into_iter().filter(|(_, value)| !value.is_null()).collect()
+    } else {
+        Map::new()
+    }
 }
 
 impl Click {
@@ -124,9 +146,14 @@ impl Click {
             session_id: brought_session.unwrap_or_else(|| new_session(now)),
             click_id: EventId::parse(form.click_id)
                 .unwrap_or_else(|_| derived_id(&["click", &Uuid::now_v7().to_string()])),
-            at: started_at.filter(|at| (now - at).abs() <= BELIEVABLE).unwrap_or(now),
+            at: started_at
+                .filter(|at| (now - at).abs() <= BELIEVABLE)
+                .unwrap_or(now),
             location: form.location.chars().take(200).collect(),
-            page: Page { url: scrub(&form.page_url), referrer: scrub(&form.referrer) },
+            page: Page {
+                url: scrub(&form.page_url),
+                referrer: scrub(&form.referrer),
+            },
         }
     }
 }
@@ -185,6 +212,10 @@ mod tests {
         let click = Click::read(form("a b", "<script>", "yesterday"), false, NOW);
         assert!(click.anonymous_id.unwrap().as_str().starts_with("1703001051000_"));
         assert!(click.session_id.as_str().starts_with("1703001051000_"));
-        assert_eq!(Click::read(form("a", "s", "1"), false, NOW).at, NOW, "a clock that is far off is not believed");
+        assert_eq!(
+            Click::read(form("a", "s", "1"), false, NOW).at,
+            NOW,
+            "a clock that is far off is not believed"
+        );
     }
 }

@@ -29,7 +29,12 @@ pub struct ApiError {
 impl ApiError {
     /// An error without a field.
     pub fn new(status: StatusCode, tag: &'static str, message: impl Into<String>) -> Self {
-        Self { status, tag, message: message.into(), field: None }
+        Self {
+            status,
+            tag,
+            message: message.into(),
+            field: None,
+        }
     }
 
     /// Names the field at fault.
@@ -48,7 +53,11 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store did not do it");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "nothing was recorded; try again")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "nothing was recorded; try again",
+        )
     }
 }
 
@@ -59,8 +68,13 @@ impl IntoResponse for ApiError {
             body["field"] = json!(field);
         }
         let mut response = (self.status, Json(body)).into_response();
-        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
+        if matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
         }
         response
     }

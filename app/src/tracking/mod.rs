@@ -1,2 +1,5 @@
 //! The tracker in the visitor's browser (the SDK).
 pub mod browser;
+
+/// boot
+pub const BOOT: &str = "";

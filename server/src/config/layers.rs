@@ -41,10 +41,17 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    pub(super) fn new(file_name: &str, text: &str, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
+    pub(super) fn new(
+        file_name: &str,
+        text: &str,
+        env: &HashMap<String, String>,
+    ) -> Result<Self, Vec<Fault>> {
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(text, span.start));
-            vec![Fault { place: format!("{file_name}:{line}"), message: error.message().trim().to_owned() }]
+            vec![Fault {
+                place: format!("{file_name}:{line}"),
+                message: error.message().trim().to_owned(),
+            }]
         })?;
         let mut layers = Self {
             file_name: file_name.to_owned(),
@@ -65,11 +72,15 @@ impl Layers {
     }
 
     fn secrets_in_the_file(&self) -> Vec<Fault> {
-        let found = SECRET_KEYS.iter().filter(|(key, _)| item(&self.document, key).is_some());
+        let found = SECRET_KEYS
+            .iter()
+            .filter(|(key, _)| item(&self.document, key).is_some());
         found
             .map(|(key, variable)| Fault {
                 place: self.place(key),
-                message: format!("a secret does not belong into a file that is shared; set {variable} or {variable}_FILE"),
+                message: format!(
+                    "a secret does not belong into a file that is shared; set {variable} or {variable}_FILE"
+                ),
             })
             .collect()
     }
@@ -80,7 +91,10 @@ impl Layers {
         path_error::deserialize(deserializer).map_err(|error| {
             let key = error.path().to_string();
             let message = error.inner().message().trim().to_owned();
-            vec![Fault { place: self.place(&key), message }]
+            vec![Fault {
+                place: self.place(&key),
+                message,
+            }]
         })
     }
 
@@ -108,7 +122,10 @@ fn overrides(env: &HashMap<String, String>) -> Vec<(String, String, String)> {
     let mut general: Vec<_> = env
         .iter()
         .filter_map(|(variable, value)| {
-            let key = variable.strip_prefix("TTR__")?.to_ascii_lowercase().replace("__", ".");
+            let key = variable
+                .strip_prefix("TTR__")?
+                .to_ascii_lowercase()
+                .replace("__", ".");
             Some((variable.clone(), key, value.clone()))
         })
         .collect();

@@ -125,7 +125,10 @@ impl Config {
     /// Reads `path` and the environment.
     pub fn load(path: &Path, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            vec![Fault { place: path.display().to_string(), message: format!("can't be read: {error}") }]
+            vec![Fault {
+                place: path.display().to_string(),
+                message: format!("can't be read: {error}"),
+            }]
         })?;
         Self::parse(&path.display().to_string(), &text, env)
     }
@@ -134,7 +137,10 @@ impl Config {
     pub fn parse(file_name: &str, text: &str, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
         let layers = Layers::new(file_name, text, env)?;
         let file = layers.read()?;
-        let mut faults = Faults { layers: &layers, list: Vec::new() };
+        let mut faults = Faults {
+            layers: &layers,
+            list: Vec::new(),
+        };
         let secrets = Secrets::read(env, &mut faults.list);
         let config = validate(file, secrets, &mut faults);
         match config {
@@ -159,7 +165,10 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     fn add(&mut self, key: &str, message: impl Into<String>) {
-        self.list.push(Fault { place: self.layers.place(key), message: message.into() });
+        self.list.push(Fault {
+            place: self.layers.place(key),
+            message: message.into(),
+        });
     }
 
     fn check<T, E: fmt::Display>(&mut self, key: &str, result: Result<T, E>) -> Option<T> {
@@ -171,10 +180,13 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
     let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id));
     let currency = faults.check("funnel.currency", Currency::parse(&file.funnel.currency));
     let product_currency = faults.check("product.currency", Currency::parse(&file.product.currency));
-    let price = product_currency
-        .and_then(|currency| faults.check("product.price", Money::parse_major(&file.product.price, currency)));
+    let price = product_currency.and_then(|currency| {
+        faults.check("product.price", Money::parse_major(&file.product.price, currency))
+    });
     let site = site(&file.site, faults);
-    let mode = site.as_ref().and_then(|site| mode(file.site.mode.as_deref(), site, faults));
+    let mode = site
+        .as_ref()
+        .and_then(|site| mode(file.site.mode.as_deref(), site, faults));
     let database = database(&file.store.url, faults);
     let consent_required = match file.tracking.consent.as_str() {
         "implied" => Some(false),
@@ -188,11 +200,19 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         faults.add("checkout.provider", "must be \"whop\"");
     }
     let whop = whop(&file.whop, &secrets, mode, faults);
-    let simulator = simulator(&file.simulator, whop.is_some() || !secrets.whop_webhook_keys.is_empty(), mode, faults);
+    let simulator = simulator(
+        &file.simulator,
+        whop.is_some() || !secrets.whop_webhook_keys.is_empty(),
+        mode,
+        faults,
+    );
     let receive_keys = receive_keys(&secrets, faults);
     Some(Config {
         mode: mode?,
-        funnel: Funnel { id: funnel_id?, currency: currency? },
+        funnel: Funnel {
+            id: funnel_id?,
+            currency: currency?,
+        },
         product: file.product,
         price: price?,
         words: file.page,
@@ -213,13 +233,21 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
         None => addr.and_then(|addr| Url::parse(&format!("http://{addr}")).ok()),
     };
     let url = url.filter(|url| {
-        let is_origin = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
+        let is_origin =
+            matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
         if !is_origin {
-            faults.add("site.url", "must be an origin such as https://ttr.example, without a path");
+            faults.add(
+                "site.url",
+                "must be an origin such as https://ttr.example, without a path",
+            );
         }
         is_origin
     });
-    Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root) })
+    Some(Site {
+        addr: addr?,
+        url: url?,
+        root: PathBuf::from(&file.root),
+    })
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -242,7 +270,10 @@ fn mode(wanted: Option<&str>, site: &Site, faults: &mut Faults<'_>) -> Option<Mo
         }
     };
     if mode == Mode::Production && site.url.scheme() != "https" {
-        faults.add("site.url", "must be https in production; set SITE_URL to the public origin");
+        faults.add(
+            "site.url",
+            "must be https in production; set SITE_URL to the public origin",
+        );
     }
     Some(mode)
 }
@@ -265,9 +296,15 @@ fn whop(
     if secrets.whop_webhook_keys.is_empty() {
         return None;
     }
-    let link = file.checkout_url.clone().or_else(|| Some(format!("https://whop.com/checkout/{}", file.plan_id.as_ref()?)));
+    let link = file
+        .checkout_url
+        .clone()
+        .or_else(|| Some(format!("https://whop.com/checkout/{}", file.plan_id.as_ref()?)));
     let Some(link) = link else {
-        faults.add("whop.checkout_url", "is needed with a webhook secret: set WHOP_CHECKOUT_URL or WHOP_PLAN_ID");
+        faults.add(
+            "whop.checkout_url",
+            "is needed with a webhook secret: set WHOP_CHECKOUT_URL or WHOP_PLAN_ID",
+        );
         return None;
     };
     let checkout_url = web_url("whop.checkout_url", &link, mode, faults)?;
@@ -279,11 +316,23 @@ fn whop(
                 faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
                 return None;
             };
-            Some(whop::Api { url, key: key.clone(), plan_id })
+            Some(whop::Api {
+                url,
+                key: key.clone(),
+                plan_id,
+            })
         }
     };
-    let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
-    Some(whop::Settings { checkout_url, api, webhook_keys })
+    let webhook_keys = secrets
+        .whop_webhook_keys
+        .iter()
+        .map(|secret| signature::Key::raw(secret))
+        .collect();
+    Some(whop::Settings {
+        checkout_url,
+        api,
+        webhook_keys,
+    })
 }
 
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {
@@ -320,17 +369,24 @@ fn simulator(
             return None;
         }
     };
-    Some(Simulator { addr: addr?, api_mode })
+    Some(Simulator {
+        addr: addr?,
+        api_mode,
+    })
 }
 
 fn receive_keys(secrets: &Secrets, faults: &mut Faults<'_>) -> Vec<ReceiveKey> {
     let mut keys = Vec::new();
     for (key, funnel) in &secrets.receive_keys {
         match FunnelId::parse(funnel.clone()) {
-            Ok(funnel) => keys.push(ReceiveKey { key: key.clone(), funnel }),
-            Err(error) => faults
-                .list
-                .push(Fault { place: "AUREA_RECEIVE_KEYS".into(), message: format!("the funnel {funnel:?} {error}") }),
+            Ok(funnel) => keys.push(ReceiveKey {
+                key: key.clone(),
+                funnel,
+            }),
+            Err(error) => faults.list.push(Fault {
+                place: "AUREA_RECEIVE_KEYS".into(),
+                message: format!("the funnel {funnel:?} {error}"),
+            }),
         }
     }
     keys
@@ -347,7 +403,10 @@ mod tests {
             assert!(text.contains(from), "{from}");
             text.replacen(from, to, 1)
         });
-        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let env = env
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         Config::parse("Leptos.toml", &text, &env)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
@@ -391,12 +450,20 @@ mod tests {
         let line = line_of("price = ");
         assert_eq!(
             parse(&[("price = \"99.00\"", "price = \"99,00\"")], &[]).unwrap_err(),
-            [format!("Leptos.toml:{line}: product.price: \"99,00\" is not an amount")]
+            [format!(
+                "Leptos.toml:{line}: product.price: \"99,00\" is not an amount"
+            )]
         );
         let faults = parse(&[("price = \"99.00\"", "prize = \"99.00\"")], &[]).unwrap_err();
-        assert!(faults[0].starts_with("Leptos.toml:") && faults[0].contains("prize"), "{faults:?}");
+        assert!(
+            faults[0].starts_with("Leptos.toml:") && faults[0].contains("prize"),
+            "{faults:?}"
+        );
         let faults = parse(&[("price = \"99.00\"", "price = ")], &[]).unwrap_err();
-        assert!(faults[0].starts_with(&format!("Leptos.toml:{line}: ")), "{faults:?}");
+        assert!(
+            faults[0].starts_with(&format!("Leptos.toml:{line}: ")),
+            "{faults:?}"
+        );
     }
 
     #[test]
@@ -415,8 +482,16 @@ mod tests {
     #[test]
     fn production_refuses_http_and_the_simulator() {
         let faults = parse(&[], &[("SITE_URL", "http://ttr.example")]).unwrap_err();
-        assert!(faults.iter().any(|fault| fault.contains("https in production")), "{faults:?}");
-        assert!(faults.iter().any(|fault| fault.contains("whop is not configured")), "{faults:?}");
+        assert!(
+            faults.iter().any(|fault| fault.contains("https in production")),
+            "{faults:?}"
+        );
+        assert!(
+            faults
+                .iter()
+                .any(|fault| fault.contains("whop is not configured")),
+            "{faults:?}"
+        );
     }
 
     #[test]

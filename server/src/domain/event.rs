@@ -51,7 +51,9 @@ impl Source {
 
     /// Reads what [`Self::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Browser, Self::Key, Self::Server].into_iter().find(|source| source.as_str() == text)
+        [Self::Browser, Self::Key, Self::Server]
+            .into_iter()
+            .find(|source| source.as_str() == text)
     }
 }
 
@@ -95,7 +97,8 @@ impl Event {
     /// True for a `session_end` that only says that a tab was closed; anything later overtakes it.
     pub fn is_provisional_end(&self) -> bool {
         self.name == name::SESSION_END
-            && (self.source == Source::Browser || self.properties.get("provisional") == Some(&Value::Bool(true)))
+            && (self.source == Source::Browser
+                || self.properties.get("provisional") == Some(&Value::Bool(true)))
     }
 
     /// True for the `session_end` that a conversion brought. A browser can't say so.

@@ -94,7 +94,10 @@ impl Money {
 /// Minor units as a JSON number of major units: whole amounts without a fraction.
 pub fn major_json(minor: i64, currency: Currency) -> serde_json::Value {
     let major = Decimal::new(minor, currency.exponent()).normalize();
-    major.to_string().parse::<serde_json::Number>().map_or(serde_json::Value::Null, serde_json::Value::Number)
+    major
+        .to_string()
+        .parse::<serde_json::Number>()
+        .map_or(serde_json::Value::Null, serde_json::Value::Number)
 }
 
 impl fmt::Display for Money {
@@ -135,7 +138,10 @@ mod tests {
     fn nonsense_is_refused_never_guessed() {
         assert_eq!(parse("-1", "USD"), Err(MoneyError::Negative));
         for text in ["1e30", "1e400", "99,00", "", "NaN", "abc", "0x10"] {
-            assert!(matches!(parse(text, "USD"), Err(MoneyError::NotANumber(_))), "{text}");
+            assert!(
+                matches!(parse(text, "USD"), Err(MoneyError::NotANumber(_))),
+                "{text}"
+            );
         }
         assert!(matches!(parse("1", "btc"), Err(MoneyError::UnknownCurrency(_))));
     }

@@ -26,7 +26,12 @@ pub trait Provider: Send + Sync {
     fn redirect_origins(&self) -> Vec<String>;
 
     /// Verifies a delivery over its raw bytes. Gives the delivery's id where the scheme signs one.
-    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Millis) -> Result<Option<String>, signature::Rejection>;
+    fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Millis,
+    ) -> Result<Option<String>, signature::Rejection>;
 
     /// Reads what an authentic delivery says.
     fn parse(&self, body: &[u8]) -> Notice;

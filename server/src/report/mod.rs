@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::domain::Millis;
-use crate::domain::event::FunnelId;
 use crate::domain::attribution::Touch;
+use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Conversion, Payment};
 use crate::domain::money::major_json;
 use crate::domain::session::{Moment, Session, fold, view};
@@ -138,7 +138,10 @@ impl Report {
         after: Option<SessionCursor>,
         now: Millis,
     ) -> Result<SessionsJson, StoreError> {
-        let found = self.store.sessions(funnel, filter, after, SESSIONS_SHOWN + 1).await?;
+        let found = self
+            .store
+            .sessions(funnel, filter, after, SESSIONS_SHOWN + 1)
+            .await?;
         let more = found.len() > SESSIONS_SHOWN;
         let shown = &found[..found.len().min(SESSIONS_SHOWN)];
         let next_cursor = shown.last().filter(|_| more).map(cursor_text);
@@ -147,7 +150,10 @@ impl Report {
             let record = self.store.session(funnel, session_id).await?;
             sessions.extend(fold(record.events, record.conversions).map(|session| item_json(session, now)));
         }
-        Ok(SessionsJson { sessions, next_cursor })
+        Ok(SessionsJson {
+            sessions,
+            next_cursor,
+        })
     }
 
     /// The newest payments.
@@ -174,7 +180,10 @@ fn summary(session: &Session, now: Millis) -> SummaryJson {
     let value_json = value.map(|(minor, currency)| major_json(minor, currency));
     SummaryJson {
         converted: session.converted(),
-        conversion_type: session.conversions.first().map(|conversion| conversion.conversion_type.clone()),
+        conversion_type: session
+            .conversions
+            .first()
+            .map(|conversion| conversion.conversion_type.clone()),
         conversion_value: value_json.clone(),
         net_value: value_json,
         currency: value.map(|(_, currency)| currency.code()),
@@ -190,7 +199,13 @@ fn summary(session: &Session, now: Millis) -> SummaryJson {
 fn session_json(session: Session, skip: usize, now: Millis) -> SessionJson {
     let summary = summary(&session, now);
     let all = session.timeline.len();
-    let events: Vec<EventJson> = session.timeline.into_iter().skip(skip).take(EVENTS_SHOWN).map(event_json).collect();
+    let events: Vec<EventJson> = session
+        .timeline
+        .into_iter()
+        .skip(skip)
+        .take(EVENTS_SHOWN)
+        .map(event_json)
+        .collect();
     let shown = skip + events.len();
     SessionJson {
         session_id: session.session_id.to_string(),

@@ -37,7 +37,7 @@ impl Writer {
         let run = move || {
             let mut group = Vec::with_capacity(MAX_GROUP);
             while waiting.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
-                write_group(&mut connection, group.drain(..).collect());
+                write_group(&mut connection, std::mem::take(&mut group));
             }
             drop(connection);
             let _ = finished.send(()); // nobody waits unless the store is being closed
@@ -46,7 +46,10 @@ impl Writer {
             .name("writer".into())
             .spawn(run)
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
-        Ok(Self { jobs: tokio::sync::RwLock::new(Some(jobs)), done: tokio::sync::Mutex::new(Some(done)) })
+        Ok(Self {
+            jobs: tokio::sync::RwLock::new(Some(jobs)),
+            done: tokio::sync::Mutex::new(Some(done)),
+        })
     }
 
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -54,10 +57,11 @@ impl Writer {
         {
             let jobs = self.jobs.read().await;
             let jobs = jobs.as_ref().ok_or_else(closed)?;
-            jobs.try_send(Job { commit, answer }).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => closed(),
-            })?;
+            jobs.try_send(Job { commit, answer })
+                .map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                    mpsc::error::TrySendError::Closed(_) => closed(),
+                })?;
         }
         answered.await.map_err(|_| closed())?
     }
@@ -77,7 +81,8 @@ fn closed() -> StoreError {
 
 /// Writes a group and answers all of it: nobody hears `Ok` before the transaction is on disk.
 fn write_group(connection: &mut Connection, group: Vec<Job>) {
-    let (commits, answers): (Vec<Commit>, Vec<_>) = group.into_iter().map(|job| (job.commit, job.answer)).unzip();
+    let (commits, answers): (Vec<Commit>, Vec<_>) =
+        group.into_iter().map(|job| (job.commit, job.answer)).unzip();
     let results = write_all(connection, &commits).unwrap_or_else(|error| {
         tracing::error!(%error, commits = commits.len(), "a group of commits was not written");
         commits.iter().map(|_| Err(again(&error))).collect()
