@@ -101,7 +101,8 @@ pub mod storage {
     pub const ANONYMOUS_ID: &str = "aurea_anonymous_id";
     /// sessionStorage: the tab's `sessionId`.
     pub const SESSION_ID: &str = "aurea_session_id";
-    /// sessionStorage: `start.last.index`, the session's clock (ms, ms, count of events so far).
+    /// sessionStorage: `start.last.index`, the session's clock (ms, ms, count of events so far), with `.1` behind it once
+    /// a checkout began in this session.
     pub const SESSION_CLOCK: &str = "aurea_session_clock";
     /// sessionStorage: present while a living document owns the session; a duplicated tab finds it and starts anew.
     pub const SESSION_OPEN: &str = "aurea_session_open";
@@ -112,6 +113,14 @@ pub mod storage {
     /// localStorage: any value keeps this browser out of the figures.
     pub const IGNORE: &str = "aurea_ignore";
 }
+
+/// The answer in [`storage::CONSENT`] that allows storing.
+pub const CONSENT_GRANTED: &str = "granted";
+/// The answer in [`storage::CONSENT`] that forbids it.
+pub const CONSENT_DENIED: &str = "denied";
+
+/// Where browsers post their events (design 4.2: a name that filter lists don't match).
+pub const PULSE_PATH: &str = "/api/pulse";
 
 /// Why a text is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
