@@ -9,7 +9,7 @@ WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
 .PHONY: help run watch test build bench lint lighthouse screenshots clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build the release and serve it at http://127.0.0.1:3000
 	@echo "==> serving; Ctrl-C ends it"
