@@ -124,7 +124,10 @@ fn nothing_inline_but_the_scripts_that_the_policy_knows() {
         for tag in tags(&html) {
             let names: String = tag.split('"').step_by(2).collect(); // without the values
             assert!(!names.starts_with("style"), "{page:?}: {tag}");
-            assert!(!names.contains(" style=") && !names.contains(" on"), "{page:?}: {tag}");
+            assert!(
+                !names.contains(" style=") && !names.contains(" on"),
+                "{page:?}: {tag}"
+            );
         }
     }
 }
