@@ -47,13 +47,17 @@ await page.goto(new URL("share.html", import.meta.url).href);
 await page.evaluate(() => document.fonts.ready);
 await page.screenshot({ path: `${root}share.png` });
 
-// Full-bleed, so that systems can cut their own shape out of them.
-const svg = (await readFile(`${root}icons/icon.svg`, "utf8")).replace(' rx="8"', "");
-for (const [file, size] of [["apple-touch-icon", 180], ["icon-192", 192], ["icon-512", 512], ["icon-32", 32]]) {
-  await page.setViewportSize({ width: size, height: size });
-  await page.setContent(`<style>body { margin: 0 } svg { display: block }</style>${svg}`);
-  await page.screenshot({ path: `${root}icons/${file}.png` });
+const svg = await readFile(`${root}icons/icon.svg`, "utf8");
+const fullBleed = svg.replace(' rx="8"', ""); // systems cut their own shape out of it
+for (const [file, size] of [["apple-touch-icon", 180], ["icon-192", 192], ["icon-512", 512]]) {
+  await icon(fullBleed, size, { path: `${root}icons/${file}.png` });
 }
+const favicon = spawn("ffmpeg", ["-y", "-loglevel", "error", "-f", "image2pipe", "-i", "-", `${root}favicon.ico`]);
+favicon.stdin.end(await icon(svg, 32, { omitBackground: true }));
 await browser.close();
 
-spawn("ffmpeg", ["-y", "-loglevel", "error", "-i", `${root}icons/icon-32.png`, `${root}favicon.ico`]);
+async function icon(drawing, size, options) {
+  await page.setViewportSize({ width: size, height: size });
+  await page.setContent(`<style>body { margin: 0 } svg { display: block }</style>${drawing}`);
+  return page.screenshot(options);
+}

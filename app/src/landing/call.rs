@@ -17,6 +17,7 @@ pub(crate) fn FinalCall(words: words::Call) -> impl IntoView {
                     <p class="lead">{words.lead}</p>
                     <BuyForm label=words.button/>
                     <p class="note">{words.note}</p>
+                    <div class="shelf" aria-hidden="true" inner_html=include_str!("art/shelf.svg").trim()></div>
                 </div>
             </div>
         </section>

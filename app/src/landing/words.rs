@@ -156,7 +156,7 @@ pub struct Video {
     pub poster: String,
     /// Best first.
     pub sources: Vec<Source>,
-    /// Subtitles in WebVTT.
+    /// Subtitles, a `.vtt` file.
     pub captions: Captions,
     /// Below the video.
     pub note: String,

@@ -12,12 +12,13 @@ pub fn robots(site: &Site) -> String {
 
 /// `sitemap.xml`: the pages that search engines may list.
 pub fn sitemap(site: &Site) -> String {
-    let urls: String = (Page::ALL.into_iter())
+    let urls: Vec<String> = (Page::ALL.into_iter())
         .filter(|page| page.is_listed())
-        .map(|page| format!("  <url><loc>{}{}</loc></url>\n", site.origin, page.path()))
+        .map(|page| format!("  <url><loc>{}{}</loc></url>", site.origin, page.path()))
         .collect();
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n{urls}</urlset>\n"
+         <urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n{}\n</urlset>\n",
+        urls.join("\n")
     )
 }

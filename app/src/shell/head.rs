@@ -66,11 +66,11 @@ fn share(site: &Site, title: String, description: String, url: String) -> impl I
         ("og:image:width", picture.width.to_string()),
         ("og:image:height", picture.height.to_string()),
         ("og:image:alt", picture.alt.clone()),
-        ("twitter:card", "summary_large_image".to_owned()),
     ];
-    (facts.into_iter())
+    let facts = (facts.into_iter())
         .map(|(name, content)| meta().attr("property", name).content(content))
-        .collect_view()
+        .collect_view();
+    view! { {facts} <meta name="twitter:card" content="summary_large_image"/> }
 }
 
 /// JSON-LD: the product with its offer, and the questions.

@@ -122,11 +122,12 @@ fn nothing_inline_but_the_scripts_that_the_policy_knows() {
         let html = html(page, site);
         assert_eq!(between(&html, "<script>", "</script>"), allowed, "{page:?}");
         for tag in tags(&html) {
+            let names: String = tag.split('"').step_by(2).collect(); // without the values
+            assert!(!names.starts_with("style"), "{page:?}: {tag}");
             assert!(
-                !tag.starts_with("style") && !tag.contains(" style="),
+                !names.contains(" style=") && !names.contains(" on"),
                 "{page:?}: {tag}"
             );
-            assert!(!tag.contains(" on"), "{page:?}: {tag}");
         }
     }
 }
