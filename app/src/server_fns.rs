@@ -19,9 +19,9 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<(), ServerFnError>> + Send>
 /// What the server functions need done; implemented in the server, given by context as `Arc<dyn Backend>`.
 pub trait Backend: Send + Sync {
     /// Records the click, begins the checkout and answers with a redirect to the provider.
-    fn begin_checkout(&self, form: CheckoutForm) -> Answer;
+    fn begin_checkout(self: Arc<Self>, form: CheckoutForm) -> Answer;
     /// Verifies and records one delivery of `provider`, then answers 200, or 401 if it is not authentic.
-    fn receive(&self, provider: &'static str, body: RawBody) -> Answer;
+    fn receive(self: Arc<Self>, provider: &'static str, body: RawBody) -> Answer;
 }
 
 /// The hidden fields of the buy button's form, as they were sent: any of them may be empty (no JavaScript) or wrong.

@@ -1,1 +1,22 @@
-//! x
+//! ttr's server: renders the page, collects the events, takes the webhooks, closes sessions with the money.
+//!
+//! Imports run one way: `domain <- {provider, store} <- {ingest, checkout, webhook, report} <- {site, aurea, ops} <-
+//! router <- serve <- main`. docs/architecture.md says why.
+
+pub mod aurea;
+pub mod backend;
+pub mod checkout;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod ingest;
+pub mod ops;
+pub mod provider;
+pub mod report;
+pub mod router;
+pub mod serve;
+pub mod simulator;
+pub mod site;
+pub mod store;
+pub mod webhook;

@@ -1,1 +1,110 @@
-fn main() {}
+//! `ttr`: the commands.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use secrecy::SecretString;
+use server::config::{Config, Mode};
+use server::serve::{self, ServeError};
+use server::simulator::Simulator;
+use tracing_subscriber::EnvFilter;
+
+/// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
+const BAD_CONFIGURATION: u8 = 78;
+
+/// Keeps ONE session from landing to purchase.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// The owner's words and settings
+    #[arg(long, global = true, default_value = "Leptos.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site (what `ttr` alone does)
+    Serve,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::load(&cli.config, &std::env::vars().collect()) {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                eprintln!("{fault}");
+            }
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    log(config.mode);
+    let Command::Serve = cli.command.unwrap_or(Command::Serve);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!("{error}");
+    ExitCode::FAILURE
+}
+
+/// Lines for people in development, JSON for machines in production. `RUST_LOG` chooses how much.
+fn log(mode: Mode) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    match mode {
+        Mode::Development => builder
+            .with_target(false)
+            .with_ansi(std::io::stdout().is_terminal())
+            .init(),
+        Mode::Production => builder.json().flatten_event(true).init(),
+    }
+}
+
+async fn run(config: Config) -> Result<(), ServeError> {
+    // The ports first: the simulator must know its own before the page can name it.
+    let listener = serve::listen(config.site.addr).await?;
+    let simulator = match &config.simulator {
+        Some(settings) => Some(Simulator::start(&config, settings).await?),
+        None => None,
+    };
+    let whop = match (&config.whop, &simulator) {
+        (Some(whop), _) => whop.clone(),
+        (None, Some(simulator)) => simulator.whop_settings(),
+        (None, None) => unreachable!("the configuration has a provider or the simulator"),
+    };
+    let token = config.admin_token.clone().unwrap_or_else(|| made_token(&config));
+    let application = serve::build(&config, whop, simulator.is_some(), token)?;
+    tracing::info!("the site is at {}", config.site.origin());
+    if let Some(simulator) = &simulator {
+        tracing::info!(
+            "no provider is configured: a simulated checkout at {} stands in, no money moves",
+            simulator.origin()
+        );
+    }
+    serve::serve(application, listener).await
+}
+
+/// Without a token of the owner's, one for this run.
+fn made_token(config: &Config) -> SecretString {
+    let token: String = (0..32)
+        .map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric)))
+        .collect();
+    if config.mode == Mode::Development {
+        tracing::info!("AUREA_ADMIN_TOKEN is not set; for this run it is {token}");
+    } else {
+        tracing::warn!("AUREA_ADMIN_TOKEN is not set: the owner's JSON is closed");
+    }
+    token.into()
+}

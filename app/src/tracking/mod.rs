@@ -12,5 +12,10 @@ pub mod scroll;
 pub mod session;
 pub mod video;
 
+/// The boot script as pages inline it: verbatim, so that one hash in the CSP allows it. Made from `boot.js` and
+/// `loader.js`.
+#[cfg(feature = "ssr")]
+pub const BOOT: &str = include_str!("boot.min.js");
+
 #[cfg(test)]
 mod cases;

@@ -1,0 +1,48 @@
+# The commands of this project. Everything that a command needs and this machine lacks is installed by scripts/tools.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+export LEPTOS_SITE_ROOT ?= target/site
+# Secrets and settings of this machine, if there are any; see .env.example.
+WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
+
+.PHONY: help run watch test build bench lint lighthouse screenshots clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build the release and serve it at http://127.0.0.1:3000
+	@echo "==> serving; Ctrl-C ends it"
+	@$(WITH_ENV) exec target/release/ttr
+
+build: ## Build target/release/ttr and target/site
+	@scripts/build.mjs
+
+watch: ## Serve a debug build that rebuilds and reloads by itself at every change
+	@scripts/tools wasm-target npm wasm-bindgen cargo-leptos
+	@$(WITH_ENV) PATH="$$PWD/target/tools/bin:$$PWD/end2end/node_modules/.bin:$$PATH" exec cargo leptos watch
+
+test: lint ## Run every test: Rust, boot script, browser
+	@scripts/test
+
+lint: ## Check formatting and lints of Rust and of the browser tests
+	@scripts/tools wasm-target npm-tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package ttr-web --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+	npm run --silent --prefix end2end lint
+	@if command -v cargo-deny >/dev/null; then cargo deny check; fi
+
+bench: ## Run the benchmarks
+	cargo bench --package server
+
+lighthouse: build ## Measure the page with Lighthouse (mobile, median of 3)
+	@scripts/tools npm-tests chromium
+	@node end2end/lighthouse.mjs
+
+screenshots: build ## Take docs/screenshots anew
+	@scripts/tools npm-tests chromium
+	@UPDATE_SCREENSHOTS=1 npm run --silent --prefix end2end test -- screenshots
+
+clean: ## Remove everything that was built, tools included
+	rm -rf target end2end/node_modules end2end/test-results end2end/playwright-report

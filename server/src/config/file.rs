@@ -1,0 +1,120 @@
+//! The form of `Leptos.toml`. Unknown keys are faults, so that a typing error can't pass for a default.
+
+use app::{Product, Words};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) funnel: Funnel,
+    pub(super) product: Product,
+    pub(super) page: Words,
+    pub(super) checkout: Checkout,
+    #[serde(default)]
+    pub(super) tracking: Tracking,
+    #[serde(default)]
+    pub(super) site: Site,
+    #[serde(default)]
+    pub(super) store: Store,
+    #[serde(default)]
+    pub(super) whop: Whop,
+    #[serde(default)]
+    pub(super) simulator: Simulator,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Funnel {
+    pub(super) id: String,
+    pub(super) currency: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Checkout {
+    pub(super) provider: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tracking {
+    pub(super) consent: String,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            consent: "implied".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Site {
+    pub(super) addr: String,
+    pub(super) url: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) root: String,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            addr: "127.0.0.1:3000".into(),
+            url: None,
+            mode: None,
+            root: "target/site".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Store {
+    pub(super) url: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://data/ttr.db".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Whop {
+    pub(super) checkout_url: Option<String>,
+    pub(super) plan_id: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Whop {
+    fn default() -> Self {
+        Self {
+            checkout_url: None,
+            plan_id: None,
+            api_url: "https://api.whop.com/api/v1".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Simulator {
+    pub(super) enabled: bool,
+    pub(super) addr: String,
+    pub(super) mode: String,
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            addr: "127.0.0.1:3002".into(),
+            mode: "api".into(),
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! `Leptos.toml` and the environment become one validated [`Config`].
+//!
+//! Layers, later ones win: `Leptos.toml`, `TTR__SECTION__KEY`, the plain names (`DATABASE_URL`, …). Secrets come from
+//! the environment or a `*_FILE` path only. All faults are reported at once, each with its file and line or its
+//! variable, before any port is opened.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use app::{Product, Words};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::event::FunnelId;
+use crate::domain::money::{Currency, Money};
+use crate::provider::{signature, whop};
+use layers::Layers;
+use secrets::Secrets;
+
+mod file;
+mod layers;
+mod secrets;
+
+/// Everything that the program was told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Development or production.
+    pub mode: Mode,
+    /// The funnel's id and the currency of amounts that name none.
+    pub funnel: Funnel,
+    /// What is sold.
+    pub product: Product,
+    /// Its price.
+    pub price: Money,
+    /// The page's words.
+    pub words: Words,
+    /// Where the site is.
+    pub site: Site,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// Whether a visitor must agree before anything is stored.
+    pub consent_required: bool,
+    /// Whop, when it is configured.
+    pub whop: Option<whop::Settings>,
+    /// Plays the provider, when none is configured in development.
+    pub simulator: Option<Simulator>,
+    /// Who may post events with a key.
+    pub receive_keys: Vec<ReceiveKey>,
+    /// Opens the owner's JSON; without one a token is made at start.
+    pub admin_token: Option<SecretString>,
+}
+
+/// How strict the program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// On a loopback address: the simulator may run, http is allowed, the seed's log lines are printed.
+    Development,
+    /// Everywhere else.
+    Production,
+}
+
+/// The funnel.
+#[derive(Clone, Debug)]
+pub struct Funnel {
+    /// `AUREA_FUNNEL_ID`.
+    pub id: FunnelId,
+    /// Of amounts that name none.
+    pub currency: Currency,
+}
+
+/// Where the site is.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What to listen on.
+    pub addr: SocketAddr,
+    /// The public origin, without a path.
+    pub url: Url,
+    /// Folder with the built assets.
+    pub root: PathBuf,
+}
+
+impl Site {
+    /// The origin as browsers write it, without a slash at the end.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
+/// The provider's stand-in.
+#[derive(Clone, Debug)]
+pub struct Simulator {
+    /// What it listens on: another port, so another origin.
+    pub addr: SocketAddr,
+    /// Whether the checkout begins by `api` or by `link`.
+    pub api_mode: bool,
+}
+
+/// A key that may post events of any kind for one funnel.
+#[derive(Clone, Debug)]
+pub struct ReceiveKey {
+    /// The secret.
+    pub key: SecretString,
+    /// The funnel.
+    pub funnel: FunnelId,
+}
+
+/// One thing that is wrong, in plain words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// File and line, or the variable, or the key.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+impl Config {
+    /// Reads `path` and the environment.
+    pub fn load(path: &Path, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            vec![Fault {
+                place: path.display().to_string(),
+                message: format!("can't be read: {error}"),
+            }]
+        })?;
+        Self::parse(&path.display().to_string(), &text, env)
+    }
+
+    /// As [`Self::load`], from a text; `file_name` is for faults.
+    pub fn parse(file_name: &str, text: &str, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
+        let layers = Layers::new(file_name, text, env)?;
+        let file = layers.read()?;
+        let mut faults = Faults {
+            layers: &layers,
+            list: Vec::new(),
+        };
+        let secrets = Secrets::read(env, &mut faults.list);
+        let config = validate(file, secrets, &mut faults);
+        match config {
+            Some(config) if faults.list.is_empty() => Ok(config),
+            _ => Err(faults.list),
+        }
+    }
+
+    /// The path of the return page, on the public origin.
+    pub fn return_url(&self) -> Url {
+        let mut url = self.site.url.clone();
+        url.set_path(app::Page::ThankYou.path());
+        url
+    }
+}
+
+/// Collects what is wrong; a value that can't be had becomes `None`.
+struct Faults<'a> {
+    layers: &'a Layers,
+    list: Vec<Fault>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, key: &str, message: impl Into<String>) {
+        self.list.push(Fault {
+            place: self.layers.place(key),
+            message: message.into(),
+        });
+    }
+
+    fn check<T, E: fmt::Display>(&mut self, key: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.add(key, error.to_string())).ok()
+    }
+}
+
+fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Option<Config> {
+    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id));
+    let currency = faults.check("funnel.currency", Currency::parse(&file.funnel.currency));
+    let product_currency = faults.check("product.currency", Currency::parse(&file.product.currency));
+    let price = product_currency.and_then(|currency| {
+        faults.check("product.price", Money::parse_major(&file.product.price, currency))
+    });
+    let site = site(&file.site, faults);
+    let mode = site
+        .as_ref()
+        .and_then(|site| mode(file.site.mode.as_deref(), site, faults));
+    let database = database(&file.store.url, faults);
+    let consent_required = match file.tracking.consent.as_str() {
+        "implied" => Some(false),
+        "required" => Some(true),
+        _ => {
+            faults.add("tracking.consent", "must be \"implied\" or \"required\"");
+            None
+        }
+    };
+    if file.checkout.provider != "whop" {
+        faults.add("checkout.provider", "must be \"whop\"");
+    }
+    let whop = whop(&file.whop, &secrets, mode, faults);
+    let simulator = simulator(
+        &file.simulator,
+        whop.is_some() || !secrets.whop_webhook_keys.is_empty(),
+        mode,
+        faults,
+    );
+    let receive_keys = receive_keys(&secrets, faults);
+    Some(Config {
+        mode: mode?,
+        funnel: Funnel {
+            id: funnel_id?,
+            currency: currency?,
+        },
+        product: file.product,
+        price: price?,
+        words: file.page,
+        site: site?,
+        database: database?,
+        consent_required: consent_required?,
+        whop,
+        simulator,
+        receive_keys,
+        admin_token: secrets.admin_token,
+    })
+}
+
+fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
+    let addr = faults.check("site.addr", file.addr.parse::<SocketAddr>());
+    let url = match &file.url {
+        Some(url) => faults.check("site.url", Url::parse(url)),
+        None => addr.and_then(|addr| Url::parse(&format!("http://{addr}")).ok()),
+    };
+    let url = url.filter(|url| {
+        let is_origin =
+            matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
+        if !is_origin {
+            faults.add(
+                "site.url",
+                "must be an origin such as https://ttr.example, without a path",
+            );
+        }
+        is_origin
+    });
+    Some(Site {
+        addr: addr?,
+        url: url?,
+        root: PathBuf::from(&file.root),
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        None => false,
+    }
+}
+
+fn mode(wanted: Option<&str>, site: &Site, faults: &mut Faults<'_>) -> Option<Mode> {
+    let mode = match wanted {
+        None if is_loopback(&site.url) => Mode::Development,
+        Some("development") => Mode::Development,
+        None | Some("production") => Mode::Production,
+        Some(_) => {
+            faults.add("site.mode", "must be \"development\" or \"production\"");
+            return None;
+        }
+    };
+    if mode == Mode::Production && site.url.scheme() != "https" {
+        faults.add(
+            "site.url",
+            "must be https in production; set SITE_URL to the public origin",
+        );
+    }
+    Some(mode)
+}
+
+fn database(url: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
+    if path.is_none() {
+        faults.add("store.url", "must be sqlite://PATH, such as sqlite://data/ttr.db");
+    }
+    path.map(PathBuf::from)
+}
+
+/// Whop is on when its webhook secret is set.
+fn whop(
+    file: &file::Whop,
+    secrets: &Secrets,
+    mode: Option<Mode>,
+    faults: &mut Faults<'_>,
+) -> Option<whop::Settings> {
+    if secrets.whop_webhook_keys.is_empty() {
+        return None;
+    }
+    let link = file
+        .checkout_url
+        .clone()
+        .or_else(|| Some(format!("https://whop.com/checkout/{}", file.plan_id.as_ref()?)));
+    let Some(link) = link else {
+        faults.add(
+            "whop.checkout_url",
+            "is needed with a webhook secret: set WHOP_CHECKOUT_URL or WHOP_PLAN_ID",
+        );
+        return None;
+    };
+    let checkout_url = web_url("whop.checkout_url", &link, mode, faults)?;
+    let api = match &secrets.whop_api_key {
+        None => None,
+        Some(key) => {
+            let url = web_url("whop.api_url", &file.api_url, mode, faults)?;
+            let Some(plan_id) = file.plan_id.clone() else {
+                faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
+                return None;
+            };
+            Some(whop::Api {
+                url,
+                key: key.clone(),
+                plan_id,
+            })
+        }
+    };
+    let webhook_keys = secrets
+        .whop_webhook_keys
+        .iter()
+        .map(|secret| signature::Key::raw(secret))
+        .collect();
+    Some(whop::Settings {
+        checkout_url,
+        api,
+        webhook_keys,
+    })
+}
+
+fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {
+    let url = faults.check(key, Url::parse(text))?;
+    let allowed = url.scheme() == "https" || (url.scheme() == "http" && mode == Some(Mode::Development));
+    if !allowed {
+        faults.add(key, "must be an https address");
+    }
+    allowed.then_some(url)
+}
+
+fn simulator(
+    file: &file::Simulator,
+    provider_configured: bool,
+    mode: Option<Mode>,
+    faults: &mut Faults<'_>,
+) -> Option<Simulator> {
+    if provider_configured {
+        return None;
+    }
+    if !file.enabled || mode == Some(Mode::Production) {
+        faults.add(
+            "checkout.provider",
+            "whop is not configured: set WHOP_WEBHOOK_SECRET and WHOP_CHECKOUT_URL (the simulator runs in development only)",
+        );
+        return None;
+    }
+    let addr = faults.check("simulator.addr", file.addr.parse::<SocketAddr>());
+    let api_mode = match file.mode.as_str() {
+        "api" => true,
+        "link" => false,
+        _ => {
+            faults.add("simulator.mode", "must be \"api\" or \"link\"");
+            return None;
+        }
+    };
+    Some(Simulator {
+        addr: addr?,
+        api_mode,
+    })
+}
+
+fn receive_keys(secrets: &Secrets, faults: &mut Faults<'_>) -> Vec<ReceiveKey> {
+    let mut keys = Vec::new();
+    for (key, funnel) in &secrets.receive_keys {
+        match FunnelId::parse(funnel.clone()) {
+            Ok(funnel) => keys.push(ReceiveKey {
+                key: key.clone(),
+                funnel,
+            }),
+            Err(error) => faults.list.push(Fault {
+                place: "AUREA_RECEIVE_KEYS".into(),
+                message: format!("the funnel {funnel:?} {error}"),
+            }),
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = include_str!("../../../Leptos.toml");
+
+    fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let text = changes.iter().fold(FILE.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        let env = env
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Config::parse("Leptos.toml", &text, &env)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    fn line_of(text: &str) -> usize {
+        FILE.lines().position(|line| line.starts_with(text)).unwrap() + 1
+    }
+
+    #[test]
+    fn the_repositorys_file_is_a_development_site_with_the_simulator() {
+        let config = parse(&[], &[]).unwrap();
+        assert_eq!(config.mode, Mode::Development);
+        assert_eq!(config.site.origin(), "http://127.0.0.1:3000");
+        assert_eq!(config.price.to_string(), "99.00 USD");
+        assert!(config.simulator.is_some() && config.whop.is_none());
+        assert_eq!(config.return_url().as_str(), "http://127.0.0.1:3000/thank-you");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = parse(
+            &[],
+            &[
+                ("TTR__PAGE__HERO__TITLE", "Another title"),
+                ("TTR__PRODUCT__PRICE", "49.00"),
+                ("LEPTOS_SITE_ADDR", "127.0.0.1:4000"),
+                ("DATABASE_URL", "sqlite:///tmp/x.db"),
+                ("AUREA_FUNNEL_ID", "other"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.words.hero.title, "Another title");
+        assert_eq!(config.price.minor, 4900);
+        assert_eq!(config.site.origin(), "http://127.0.0.1:4000");
+        assert_eq!(config.database, PathBuf::from("/tmp/x.db"));
+        assert_eq!(config.funnel.id.as_str(), "other");
+    }
+
+    #[test]
+    fn a_fault_names_file_line_and_key() {
+        let line = line_of("price = ");
+        assert_eq!(
+            parse(&[("price = \"99.00\"", "price = \"99,00\"")], &[]).unwrap_err(),
+            [format!(
+                "Leptos.toml:{line}: product.price: \"99,00\" is not an amount"
+            )]
+        );
+        let faults = parse(&[("price = \"99.00\"", "prize = \"99.00\"")], &[]).unwrap_err();
+        assert!(
+            faults[0].starts_with("Leptos.toml:") && faults[0].contains("prize"),
+            "{faults:?}"
+        );
+        let faults = parse(&[("price = \"99.00\"", "price = ")], &[]).unwrap_err();
+        assert!(
+            faults[0].starts_with(&format!("Leptos.toml:{line}: ")),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_the_environment_names_the_variable() {
+        let faults = parse(&[], &[("SITE_URL", "ttr.example"), ("AUREA_FUNNEL_ID", "a b")]).unwrap_err();
+        assert_eq!(faults[0], "AUREA_FUNNEL_ID: must be 1 to 64 of A-Z a-z 0-9 _ -");
+        assert!(faults[1].starts_with("SITE_URL: "), "{faults:?}");
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused() {
+        let faults = parse(&[("[checkout]", "[whop]\napi_key = \"x\"\n[checkout]")], &[]).unwrap_err();
+        assert!(faults[0].contains("WHOP_API_KEY"), "{faults:?}");
+    }
+
+    #[test]
+    fn production_refuses_http_and_the_simulator() {
+        let faults = parse(&[], &[("SITE_URL", "http://ttr.example")]).unwrap_err();
+        assert!(
+            faults.iter().any(|fault| fault.contains("https in production")),
+            "{faults:?}"
+        );
+        assert!(
+            faults
+                .iter()
+                .any(|fault| fault.contains("whop is not configured")),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn whop_is_on_when_its_webhook_secret_is_set() {
+        let config = parse(
+            &[],
+            &[
+                ("SITE_URL", "https://ttr.example"),
+                ("WHOP_WEBHOOK_SECRET", "ws_old, ws_new"),
+                ("WHOP_PLAN_ID", "plan_1"),
+                ("WHOP_API_KEY", "key"),
+            ],
+        )
+        .unwrap();
+        let whop = config.whop.unwrap();
+        assert_eq!(whop.webhook_keys.len(), 2);
+        assert_eq!(whop.checkout_url.as_str(), "https://whop.com/checkout/plan_1");
+        assert_eq!(whop.api.unwrap().url.as_str(), "https://api.whop.com/api/v1");
+        assert_eq!(config.mode, Mode::Production);
+        assert!(config.simulator.is_none());
+    }
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let config = parse(
+            &[],
+            &[
+                ("WHOP_WEBHOOK_SECRET", "canary1"),
+                ("WHOP_PLAN_ID", "plan_1"),
+                ("WHOP_API_KEY", "canary2"),
+                ("AUREA_ADMIN_TOKEN", "canary3"),
+                ("AUREA_RECEIVE_KEYS", "canary4:ttr"),
+            ],
+        )
+        .unwrap();
+        assert!(!format!("{config:?}").contains("canary"));
+        assert_eq!(config.receive_keys.len(), 1);
+    }
+}

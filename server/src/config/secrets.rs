@@ -1,0 +1,76 @@
+//! Secrets: from the environment, or from the file that `NAME_FILE` points to. Never from `Leptos.toml`.
+
+use std::collections::HashMap;
+
+use secrecy::SecretString;
+
+use super::Fault;
+
+/// What must not show anywhere.
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub(super) whop_api_key: Option<SecretString>,
+    pub(super) whop_webhook_keys: Vec<String>,
+    pub(super) admin_token: Option<SecretString>,
+    /// Key and funnel.
+    pub(super) receive_keys: Vec<(SecretString, String)>,
+}
+
+impl Secrets {
+    pub(super) fn read(env: &HashMap<String, String>, faults: &mut Vec<Fault>) -> Self {
+        let mut secret = |name: &str| secret(name, env, faults);
+        let whop_api_key = secret("WHOP_API_KEY").map(Into::into);
+        let whop_webhook_keys = secret("WHOP_WEBHOOK_SECRET")
+            .map(|text| list(&text))
+            .unwrap_or_default();
+        let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
+        let pairs = secret("AUREA_RECEIVE_KEYS")
+            .map(|text| list(&text))
+            .unwrap_or_default();
+        let mut receive_keys = Vec::new();
+        for pair in pairs {
+            match pair.rsplit_once(':') {
+                Some((key, funnel)) if !key.is_empty() => {
+                    receive_keys.push((key.to_owned().into(), funnel.to_owned()));
+                }
+                _ => faults.push(Fault {
+                    place: "AUREA_RECEIVE_KEYS".into(),
+                    message: "must be key:funnel, several of them with commas between".into(),
+                }),
+            }
+        }
+        Self {
+            whop_api_key,
+            whop_webhook_keys,
+            admin_token,
+            receive_keys,
+        }
+    }
+}
+
+fn secret(name: &str, env: &HashMap<String, String>, faults: &mut Vec<Fault>) -> Option<String> {
+    let file_name = format!("{name}_FILE");
+    let text = match (env.get(name), env.get(&file_name)) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                faults.push(Fault {
+                    place: file_name,
+                    message: format!("{path} can't be read: {error}"),
+                });
+                return None;
+            }
+        },
+        (None, None) => return None,
+    };
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
+}

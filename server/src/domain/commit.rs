@@ -1,0 +1,69 @@
+//! What one decision writes: whole or not at all.
+//!
+//! Every row has a key made from what it says, and a row that is already there stays as it is. Writing a commit twice,
+//! or two commits in either order, therefore leaves the same store: repeats need no special case anywhere.
+
+use super::Millis;
+use super::event::Event;
+use super::ledger::{Conversion, Payment};
+
+/// A signed webhook request that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which provider sent it.
+    pub provider: &'static str,
+    /// The provider's id of the delivery; with the provider it is the key.
+    pub delivery_id: String,
+    /// What it says it is about (`payment.succeeded`); empty when it could not be read.
+    pub event_type: String,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// When it arrived.
+    pub received_at: Millis,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It told of a payment, which is in the ledger.
+    Recorded,
+    /// Authentic, of a type that changes nothing here.
+    Ignored,
+    /// Authentic, but not what the provider documents; kept for a person to look at.
+    Unparsable,
+}
+
+impl DeliveryState {
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Ignored => "ignored",
+            Self::Unparsable => "unparsable",
+        }
+    }
+}
+
+/// Rows that belong together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Commit {
+    /// The delivery that caused it.
+    pub delivery: Option<Delivery>,
+    /// Events, in the order in which their results are wanted.
+    pub events: Vec<Event>,
+    /// What deliveries told about money.
+    pub payments: Vec<Payment>,
+    /// First payments that a checkout led to.
+    pub conversions: Vec<Conversion>,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// For each event of the commit, whether it was new.
+    pub new_events: Vec<bool>,
+    /// Whether the delivery was new; `false` when there was none.
+    pub new_delivery: bool,
+}

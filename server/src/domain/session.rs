@@ -1,0 +1,469 @@
+//! The session: a pure function of the SET of its events and conversions.
+//!
+//! [`fold`] gives the same session for any order, batching and duplication of the events. What depends on the time of
+//! asking, the state, is [`view`].
+
+use std::collections::BTreeMap;
+
+use app::event::{AnonymousId, SessionId, name};
+
+use super::attribution::{Touch, first_touch};
+use super::event::Event;
+use super::ledger::Conversion;
+use super::money::Currency;
+use super::{DAY, Millis};
+
+/// A session is over after so long without activity.
+pub const IDLE_TIMEOUT: Millis = 30 * 60 * 1000;
+
+/// One visit, folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// Its id.
+    pub session_id: SessionId,
+    /// The visitor, as the earliest event that names one says.
+    pub anonymous_id: Option<AnonymousId>,
+    /// What happened, in order; provisional ends that were overtaken are left out.
+    pub timeline: Vec<Moment>,
+    /// The money, oldest first.
+    pub conversions: Vec<Conversion>,
+    /// How the visitor arrived.
+    pub touch: Touch,
+    /// When the conversion closed the session.
+    pub converted_end: Option<Millis>,
+}
+
+/// One event in a timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// The event.
+    pub event: Event,
+    /// True when the conversion had already closed the session; such an event re-opens nothing.
+    pub after_end: bool,
+}
+
+/// Folds events and conversions, all of one session. `None` when there are no events.
+pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conversion>) -> Option<Session> {
+    let mut unique = BTreeMap::new();
+    for event in events {
+        unique
+            .entry((event.source, event.event_id.clone()))
+            .or_insert(event);
+    }
+    let mut events: Vec<Event> = unique.into_values().collect();
+    events.sort_by(|a, b| order(a).cmp(&order(b)));
+    conversions.sort_by(|a, b| (a.converted_at, &a.key).cmp(&(b.converted_at, &b.key)));
+    conversions.dedup_by(|a, b| a.key == b.key);
+
+    let last = events.len().checked_sub(1)?;
+    let mut position = 0;
+    events.retain(|event| {
+        let keep = !event.is_provisional_end() || (position == last && conversions.is_empty());
+        position += 1;
+        keep
+    });
+
+    let converted_end = events
+        .iter()
+        .find(|event| event.is_converted_end())
+        .map(|event| event.timestamp);
+    let touch = first_touch(&events);
+    let session_id = events.first().map_or_else(
+        || conversions[0].session_id.clone(),
+        |event| Some(event.session_id.clone()),
+    )?;
+    let anonymous_id = events
+        .iter()
+        .find_map(|event| event.anonymous_id.clone())
+        .or_else(|| {
+            conversions
+                .iter()
+                .find_map(|conversion| conversion.anonymous_id.clone())
+        });
+    let mut ended = false;
+    let timeline = events
+        .into_iter()
+        .map(|event| {
+            let after_end = ended;
+            ended |= event.is_converted_end();
+            Moment { event, after_end }
+        })
+        .collect();
+    Some(Session {
+        session_id,
+        anonymous_id,
+        timeline,
+        conversions,
+        touch,
+        converted_end,
+    })
+}
+
+/// Timestamp, then rank, then the browser's count, then id.
+fn order(event: &Event) -> (Millis, u8, i64, super::event::Source, &str) {
+    (
+        event.timestamp,
+        rank(&event.name),
+        event.index.unwrap_or(i64::MAX),
+        event.source,
+        event.event_id.as_str(),
+    )
+}
+
+/// Orders what carries the same time: a payment stands after the click that led to it, an end after everything.
+fn rank(event_name: &str) -> u8 {
+    match event_name {
+        name::CHECKOUT_STARTED => 1,
+        name::CHECKOUT_COMPLETED => 2,
+        name::SESSION_END => 3,
+        _ => 0,
+    }
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The visitor is on the site.
+    Active,
+    /// The visitor is at the provider; the clock is suspended.
+    Checkout,
+    /// It led to money.
+    Converted,
+    /// The checkout was begun and not finished.
+    Abandoned,
+    /// It is over, without a checkout.
+    Ended,
+}
+
+impl State {
+    /// As it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Checkout => "checkout",
+            Self::Converted => "converted",
+            Self::Abandoned => "abandoned",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A session at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Where it stands.
+    pub state: State,
+    /// Why it is over: `converted`, `checkout_expired`, `tab_closed`, `inactive`.
+    pub end_reason: Option<&'static str>,
+}
+
+/// How the session stands at `now`.
+pub fn view(session: &Session, now: Millis) -> View {
+    if session.converted() {
+        return View {
+            state: State::Converted,
+            end_reason: Some("converted"),
+        };
+    }
+    let started = session.last(|event| event.name == name::CHECKOUT_STARTED);
+    let last_on_site = session.last(|event| {
+        !matches!(
+            event.name.as_str(),
+            name::CHECKOUT_STARTED | name::BUY_BUTTON_CLICKED
+        )
+    });
+    if let Some(started) = started.filter(|started| last_on_site.is_none_or(|last| last <= *started)) {
+        return if now - started < DAY {
+            View {
+                state: State::Checkout,
+                end_reason: None,
+            }
+        } else {
+            View {
+                state: State::Abandoned,
+                end_reason: Some("checkout_expired"),
+            }
+        };
+    }
+    let over = if started.is_some() {
+        State::Abandoned
+    } else {
+        State::Ended
+    };
+    if session
+        .timeline
+        .last()
+        .is_some_and(|moment| moment.event.is_provisional_end())
+    {
+        View {
+            state: over,
+            end_reason: Some("tab_closed"),
+        }
+    } else if now - session.ended_at() > IDLE_TIMEOUT {
+        View {
+            state: over,
+            end_reason: Some("inactive"),
+        }
+    } else {
+        View {
+            state: State::Active,
+            end_reason: None,
+        }
+    }
+}
+
+impl Session {
+    /// True when it led to money.
+    pub fn converted(&self) -> bool {
+        !self.conversions.is_empty()
+    }
+
+    /// When its first event happened.
+    pub fn started_at(&self) -> Millis {
+        self.timeline.first().map_or(0, |moment| moment.event.timestamp)
+    }
+
+    /// When it was closed by a conversion, else when its last event happened.
+    pub fn ended_at(&self) -> Millis {
+        let last = self.timeline.last().map_or(0, |moment| moment.event.timestamp);
+        self.converted_end.unwrap_or(last)
+    }
+
+    /// Whole seconds from the first event to the end.
+    pub fn total_seconds(&self) -> i64 {
+        (self.ended_at() - self.started_at()).max(0) / 1000
+    }
+
+    /// Whole seconds from the first event to the first conversion.
+    pub fn seconds_to_convert(&self) -> Option<i64> {
+        let conversion = self.conversions.first()?;
+        Some((conversion.converted_at - self.started_at()).max(0) / 1000)
+    }
+
+    /// The sum of its conversions in the first one's currency, in minor units. Other currencies are not added.
+    pub fn value(&self) -> Option<(i64, Currency)> {
+        let currency = self
+            .conversions
+            .iter()
+            .find_map(|conversion| conversion.amount)?
+            .currency;
+        let amounts = self.conversions.iter().filter_map(|conversion| conversion.amount);
+        let minor = amounts
+            .filter(|amount| amount.currency == currency)
+            .map(|amount| amount.minor)
+            .sum();
+        Some((minor, currency))
+    }
+
+    fn last(&self, wanted: impl Fn(&Event) -> bool) -> Option<Millis> {
+        self.timeline
+            .iter()
+            .rev()
+            .find(|moment| wanted(&moment.event))
+            .map(|moment| moment.event.timestamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::event::{FunnelId, Page, Source};
+    use crate::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, record};
+    use crate::domain::money::Money;
+    use app::event::EventId;
+
+    fn event(event_name: &str, timestamp: Millis) -> Event {
+        Event {
+            funnel: FunnelId::parse("ttr").unwrap(),
+            source: Source::Browser,
+            event_id: EventId::parse(format!("{event_name}-{timestamp}")).unwrap(),
+            session_id: SessionId::parse("s1").unwrap(),
+            anonymous_id: AnonymousId::parse("a1").ok(),
+            name: event_name.into(),
+            properties: serde_json::Map::new(),
+            page: Page::default(),
+            index: None,
+            timestamp,
+            received_at: timestamp,
+        }
+    }
+
+    fn names(session: &Session) -> Vec<&str> {
+        session
+            .timeline
+            .iter()
+            .map(|moment| moment.event.name.as_str())
+            .collect()
+    }
+
+    fn purchase(paid_at: Millis) -> (Vec<Event>, Vec<Conversion>) {
+        let commit = record(Payment {
+            key: PaymentKey {
+                funnel: FunnelId::parse("ttr").unwrap(),
+                provider: "whop".into(),
+                payment_id: format!("pay_{paid_at}"),
+            },
+            kind: PaymentKind::First,
+            amount: Ok(Money {
+                minor: 9900,
+                currency: Currency::parse("USD").unwrap(),
+            }),
+            paid_at,
+            attribution: Attribution {
+                session_id: SessionId::parse("s1").ok(),
+                anonymous_id: AnonymousId::parse("a1").ok(),
+                checkout_started_at: Some(50_000),
+            },
+            received_at: paid_at,
+        });
+        (commit.events, commit.conversions)
+    }
+
+    #[test]
+    fn a_closed_tab_is_forgotten_when_the_visitor_goes_on() {
+        let closed = fold([event("page_view", 0), event("session_end", 10)], vec![]).unwrap();
+        assert_eq!(names(&closed), ["page_view", "session_end"]);
+        assert_eq!(
+            view(&closed, 20),
+            View {
+                state: State::Ended,
+                end_reason: Some("tab_closed")
+            }
+        );
+        let went_on = fold(
+            [
+                event("page_view", 0),
+                event("session_end", 10),
+                event("faq_opened", 11),
+            ],
+            vec![],
+        )
+        .unwrap();
+        assert_eq!(names(&went_on), ["page_view", "faq_opened"]);
+        assert_eq!(view(&went_on, 20).state, State::Active);
+    }
+
+    #[test]
+    fn a_checkout_suspends_the_clock_for_a_day() {
+        let session = fold([event("page_view", 0), event("checkout_started", 1000)], vec![]).unwrap();
+        assert_eq!(view(&session, 45 * 60_000).state, State::Checkout);
+        assert_eq!(
+            view(&session, 1000 + DAY),
+            View {
+                state: State::Abandoned,
+                end_reason: Some("checkout_expired")
+            }
+        );
+        let back = fold(
+            [
+                event("page_view", 0),
+                event("checkout_started", 1000),
+                event("page_view", 2000),
+            ],
+            vec![],
+        )
+        .unwrap();
+        assert_eq!(view(&back, 3000).state, State::Active);
+        assert_eq!(
+            view(&back, 2001 + IDLE_TIMEOUT),
+            View {
+                state: State::Abandoned,
+                end_reason: Some("inactive")
+            }
+        );
+    }
+
+    #[test]
+    fn half_an_hour_of_silence_is_the_end_and_not_a_millisecond_less() {
+        let session = fold([event("page_view", 0)], vec![]).unwrap();
+        assert_eq!(view(&session, IDLE_TIMEOUT).state, State::Active);
+        assert_eq!(view(&session, IDLE_TIMEOUT + 1).state, State::Ended);
+    }
+
+    #[test]
+    fn a_conversion_is_final() {
+        let (mut events, conversions) = purchase(200_000);
+        events.extend([
+            event("page_view", 0),
+            event("checkout_started", 50_000),
+            event("page_view", 300_000),
+        ]);
+        let session = fold(events, conversions).unwrap();
+        assert_eq!(
+            names(&session),
+            [
+                "page_view",
+                "checkout_started",
+                "checkout_completed",
+                "session_end",
+                "page_view"
+            ]
+        );
+        assert!(session.timeline[4].after_end && !session.timeline[3].after_end);
+        assert_eq!(session.total_seconds(), 200);
+        assert_eq!(session.seconds_to_convert(), Some(200));
+        assert_eq!(view(&session, 10 * DAY).state, State::Converted);
+    }
+
+    #[test]
+    fn a_browser_that_says_converted_converts_nothing() {
+        let mut lie = event("session_end", 10);
+        lie.properties = json!({"converted": true}).as_object().cloned().unwrap();
+        let session = fold([event("page_view", 0), lie], vec![]).unwrap();
+        assert!(!session.converted());
+        assert_eq!(session.converted_end, None);
+    }
+
+    #[test]
+    fn two_currencies_are_never_added() {
+        let (events, mut conversions) = purchase(1000);
+        let (_, mut second) = purchase(2000);
+        second[0].amount = Some(Money {
+            minor: 1000,
+            currency: Currency::parse("JPY").unwrap(),
+        });
+        conversions.append(&mut second);
+        let (minor, currency) = fold(events, conversions).unwrap().value().unwrap();
+        assert_eq!((minor, currency.code()), (9900, "USD"));
+    }
+
+    prop_compose! {
+        fn any_event()(
+            event_name in prop::sample::select(vec!["page_view", "faq_opened", "session_end", "checkout_started", "custom"]),
+            timestamp in 0_i64..100,
+            id in 0_u8..40,
+            index in prop::option::of(0_i64..10),
+        ) -> Event {
+            // The same id always stands for the same event, as the store's unique key guarantees.
+            let mut made = event(event_name, timestamp);
+            made.event_id = EventId::parse(format!("{event_name}-{timestamp}-{id}-{index:?}").replace(['(', ')'], "_")).unwrap();
+            made.index = index;
+            made
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_duplication_folds_to_the_same_session(
+            (events, shuffled) in prop::collection::vec(any_event(), 1..20).prop_flat_map(|events| {
+                let twice: Vec<_> = events.iter().chain(&events).cloned().collect();
+                (Just(events), Just(twice).prop_shuffle())
+            }),
+            paid_at in prop::option::of(0_i64..150),
+            webhook_first in any::<bool>(),
+        ) {
+            let (money, conversions) = paid_at.map(purchase).unwrap_or_default();
+            let expected = fold(events.iter().cloned().chain(money.clone()), conversions.clone());
+            let late: Vec<Event> = if webhook_first {
+                money.into_iter().chain(shuffled).collect()
+            } else {
+                shuffled.into_iter().chain(money).collect()
+            };
+            let doubled = conversions.iter().chain(&conversions).cloned().collect();
+            prop_assert_eq!(fold(late, doubled), expected);
+        }
+    }
+}

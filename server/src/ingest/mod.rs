@@ -1,0 +1,189 @@
+//! Events in: who may send them, what they must look like, and the answer for each.
+//!
+//! A 200 lists a result for every event in order; `ok` means that it is on disk. One bad event costs no other.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::domain::Millis;
+use crate::domain::commit::Commit;
+use crate::domain::event::{Event, FunnelId, Source};
+use crate::domain::ledger::conversion_of_keyed_event;
+use crate::domain::money::Currency;
+use crate::error::ApiError;
+use crate::store::Store;
+use wire::WireEvent;
+
+pub mod sender;
+mod wire;
+
+/// Events in one request.
+const MAX_EVENTS: usize = 500;
+
+/// Who sent a request, as far as the collector has made sure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// For which funnel.
+    pub funnel: FunnelId,
+    /// Browser or key.
+    pub source: Source,
+}
+
+/// Takes events in.
+pub struct Collector {
+    store: Arc<dyn Store>,
+    currency: Currency,
+}
+
+/// The answer to a request.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    /// One for each event, in order.
+    pub results: Vec<EventResult>,
+}
+
+/// The answer to one event.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventResult {
+    /// The event's id; derived from its content if it brought none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// What became of it.
+    pub result: Outcome,
+    /// Why, if it was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is on disk.
+    Ok,
+    /// It was there already.
+    Duplicate,
+    /// It is not taken; sending it again won't help.
+    Dropped,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Batch<'a> {
+    sent_at: Option<f64>,
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+impl Collector {
+    /// `currency` is that of keyed conversions that name none.
+    pub fn new(store: Arc<dyn Store>, currency: Currency) -> Self {
+        Self { store, currency }
+    }
+
+    /// Parses a body, commits what is good in it and answers for every event.
+    pub async fn collect(&self, sender: Sender, body: &[u8], now: Millis) -> Result<Results, ApiError> {
+        let batch = parse_batch(body)?;
+        let skew = batch.sent_at.map_or(0, |sent_at| skew(sent_at, now));
+        let parsed: Vec<Result<Event, Refused>> = batch
+            .events
+            .iter()
+            .map(|raw| parse_event(raw, &sender, skew, now))
+            .collect();
+        let events: Vec<Event> = parsed.iter().flatten().cloned().collect();
+        let conversions = events
+            .iter()
+            .filter_map(|event| conversion_of_keyed_event(event, self.currency))
+            .collect();
+        let new_events = if events.is_empty() {
+            Vec::new()
+        } else {
+            self.store
+                .commit(Commit {
+                    events,
+                    conversions,
+                    ..Commit::default()
+                })
+                .await?
+                .new_events
+        };
+        Ok(results(parsed, new_events))
+    }
+}
+
+fn results(parsed: Vec<Result<Event, Refused>>, new_events: Vec<bool>) -> Results {
+    let mut new_events = new_events.into_iter();
+    let answer = |parsed: Result<Event, Refused>| match parsed {
+        Ok(event) => EventResult {
+            event_id: Some(event.event_id.to_string()),
+            result: if new_events.next() == Some(true) {
+                Outcome::Ok
+            } else {
+                Outcome::Duplicate
+            },
+            detail: None,
+        },
+        Err(refused) => EventResult {
+            event_id: refused.event_id,
+            result: Outcome::Dropped,
+            detail: Some(refused.detail),
+        },
+    };
+    Results {
+        results: parsed.into_iter().map(answer).collect(),
+    }
+}
+
+/// An event that is not taken.
+struct Refused {
+    event_id: Option<String>,
+    detail: String,
+}
+
+fn parse_batch(body: &[u8]) -> Result<Batch<'_>, ApiError> {
+    let bad = |tag, message: String| ApiError::new(StatusCode::BAD_REQUEST, tag, message);
+    if body.is_empty() {
+        return Err(bad("empty_body", "the body is empty".into()));
+    }
+    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| {
+        bad(
+            "not_a_batch",
+            format!("the body must be {{\"events\":[…]}}: {error}"),
+        )
+    })?;
+    if batch.events.is_empty() {
+        return Err(bad("empty_batch", "there are no events".into()).field("events"));
+    }
+    if batch.events.len() > MAX_EVENTS {
+        let message = format!("at most {MAX_EVENTS} events in one request");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", message).field("events"));
+    }
+    Ok(batch)
+}
+
+/// How far the sender's clock is behind ours, ms. A small difference is the way here, not the clock: correcting by it
+/// would blur the order of events that reach us by different requests.
+fn skew(sent_at: f64, now: Millis) -> Millis {
+    const LATENCY: Millis = 2000;
+    #[allow(clippy::cast_possible_truncation)] // saturates; far times are clamped later
+    let difference = now.saturating_sub(sent_at as Millis);
+    if difference.abs() <= LATENCY {
+        0
+    } else {
+        difference
+    }
+}
+
+fn parse_event(raw: &RawValue, sender: &Sender, skew: Millis, now: Millis) -> Result<Event, Refused> {
+    let wire: WireEvent = serde_json::from_str(raw.get()).map_err(|error| Refused {
+        event_id: None,
+        detail: format!("not an event: {error}"),
+    })?;
+    let event_id = wire.event_id.clone();
+    wire.into_event(sender, skew, now)
+        .map_err(|detail| Refused { event_id, detail })
+}

@@ -1,0 +1,27 @@
+//! What machines ask: is it alive, is it ready.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::router::AppState;
+
+/// `GET /health/live`: the process answers.
+pub async fn live() -> Json<Value> {
+    Json(json!({ "live": true }))
+}
+
+/// `GET /health/ready`: the store and the page are there.
+pub async fn ready(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
+    state.store.ready().await?;
+    if !state.pages.ready() {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_ready",
+            "the page is not rendered",
+        ));
+    }
+    Ok(Json(json!({ "ready": true })))
+}

@@ -1,0 +1,274 @@
+//! Verifies that a delivery is authentic: HMAC-SHA256 over the raw body, compared in constant time.
+//!
+//! One verifier for every scheme: a scheme only says which text was signed and how the signatures are written. Several
+//! keys are tried, so that a secret can be rotated without refusing anything.
+
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretSlice};
+use sha2::Sha256;
+
+use crate::domain::Millis;
+
+/// How far a signed time may lie from ours, both ways, in seconds (Standard Webhooks, Stripe, Whop).
+const TOLERANCE_SECONDS: i64 = 300;
+
+/// A key that deliveries may be signed with.
+#[derive(Clone, Debug)]
+pub struct Key(SecretSlice<u8>);
+
+impl Key {
+    /// The UTF-8 bytes of the whole secret, prefix included: how Whop and Stripe sign.
+    pub fn raw(secret: &str) -> Self {
+        Self(secret.trim().as_bytes().to_vec().into())
+    }
+
+    fn signed(&self, signed_text: &[&[u8]], signature: &[u8]) -> bool {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret()) else {
+            return false;
+        };
+        for part in signed_text {
+            mac.update(part);
+        }
+        mac.verify_slice(signature).is_ok()
+    }
+}
+
+/// Why a delivery is not authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// A header that the scheme needs is not there.
+    #[error("the signature headers are missing")]
+    Missing,
+    /// A header is not of the scheme's form.
+    #[error("the signature headers are malformed")]
+    Malformed,
+    /// Signed too long ago, or in the future.
+    #[error("the signature is older or newer than five minutes")]
+    Stale,
+    /// No key made it.
+    #[error("the signature does not match")]
+    Wrong,
+}
+
+fn header<'a>(headers: &'a HeaderMap, header_name: &str) -> Result<&'a str, Rejection> {
+    let value = headers.get(header_name).ok_or(Rejection::Missing)?;
+    value.to_str().map_err(|_| Rejection::Malformed)
+}
+
+/// Takes digits only: a sign or a space would let two texts stand for one time.
+fn seconds(text: &str, now: Millis) -> Result<i64, Rejection> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let signed_at: i64 = digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or(Rejection::Malformed)?;
+    if (now / 1000).abs_diff(signed_at) > TOLERANCE_SECONDS.unsigned_abs() {
+        return Err(Rejection::Stale);
+    }
+    Ok(signed_at)
+}
+
+fn any_matches(keys: &[Key], signed_text: &[&[u8]], signatures: &[Vec<u8>]) -> Result<(), Rejection> {
+    let matches = |key: &Key| {
+        signatures
+            .iter()
+            .any(|signature| key.signed(signed_text, signature))
+    };
+    if keys.iter().any(matches) {
+        Ok(())
+    } else {
+        Err(Rejection::Wrong)
+    }
+}
+
+/// Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64> …`; signed is
+/// `{id}.{timestamp}.{body}`. Gives the delivery's id. Unknown signature versions are skipped.
+pub fn standard_webhooks(
+    headers: &HeaderMap,
+    body: &[u8],
+    keys: &[Key],
+    now: Millis,
+) -> Result<String, Rejection> {
+    let id = header(headers, "webhook-id")?;
+    let signed_at = seconds(header(headers, "webhook-timestamp")?, now)?.to_string();
+    let signatures: Vec<Vec<u8>> = header(headers, "webhook-signature")?
+        .split(' ')
+        .filter_map(|entry| entry.strip_prefix("v1,"))
+        .filter_map(|signature| STANDARD.decode(signature).ok())
+        .collect();
+    any_matches(
+        keys,
+        &[id.as_bytes(), b".", signed_at.as_bytes(), b".", body],
+        &signatures,
+    )?;
+    Ok(id.to_owned())
+}
+
+/// `t=<seconds>,v1=<hex>[,v1=<hex>]` in one header; signed is `{t}.{body}`. Schemes other than `v1` are ignored.
+pub fn timestamped_hex(
+    headers: &HeaderMap,
+    header_name: &str,
+    body: &[u8],
+    keys: &[Key],
+    now: Millis,
+) -> Result<(), Rejection> {
+    let pairs: Vec<(&str, &str)> = header(headers, header_name)?
+        .split(',')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .collect();
+    let (_, time) = pairs
+        .iter()
+        .find(|(key, _)| *key == "t")
+        .ok_or(Rejection::Malformed)?;
+    let signed_at = seconds(time, now)?.to_string();
+    let signatures: Vec<Vec<u8>> = pairs
+        .iter()
+        .filter(|(key, _)| *key == "v1")
+        .filter_map(|(_, text)| hex::decode(text).ok())
+        .collect();
+    any_matches(keys, &[signed_at.as_bytes(), b".", body], &signatures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_703_001_200_000;
+    const BODY: &[u8] = br#"{"type":"payment.succeeded"}"#;
+
+    /// Signed by the official Rust library, keyed as Whop documents: the bytes of the whole secret.
+    fn signed_by_the_library(secret: &str, seconds: i64) -> HeaderMap {
+        let library = standardwebhooks::Webhook::from_bytes(secret.as_bytes().to_vec()).unwrap();
+        let signature = library.sign("msg_1", seconds, BODY).unwrap();
+        headers(&[
+            ("webhook-id", "msg_1"),
+            ("webhook-timestamp", &seconds.to_string()),
+            ("webhook-signature", &signature),
+        ])
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(key, value)| {
+                (
+                    key.parse::<axum::http::HeaderName>().unwrap(),
+                    value.parse().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_the_official_library_signs_is_authentic() {
+        let headers = signed_by_the_library("ws_secret", NOW / 1000);
+        assert_eq!(
+            standard_webhooks(&headers, BODY, &[Key::raw("ws_secret")], NOW),
+            Ok("msg_1".into())
+        );
+        let rotating = [Key::raw("ws_new"), Key::raw(" ws_secret\n")];
+        assert_eq!(
+            standard_webhooks(&headers, BODY, &rotating, NOW),
+            Ok("msg_1".into())
+        );
+    }
+
+    #[test]
+    fn another_key_body_id_or_time_is_refused() {
+        let keys = [Key::raw("ws_secret")];
+        let good = signed_by_the_library("ws_secret", NOW / 1000);
+        assert_eq!(
+            standard_webhooks(&good, BODY, &[Key::raw("ws_other")], NOW),
+            Err(Rejection::Wrong)
+        );
+        assert_eq!(standard_webhooks(&good, b"{}", &keys, NOW), Err(Rejection::Wrong));
+        assert_eq!(standard_webhooks(&good, BODY, &[], NOW), Err(Rejection::Wrong));
+        for (field, value) in [
+            ("webhook-id", "msg_2"),
+            ("webhook-timestamp", "1703001201"),
+            ("webhook-signature", "v1,AAAA"),
+        ] {
+            let mut changed = good.clone();
+            changed.insert(field, value.parse().unwrap());
+            assert_eq!(
+                standard_webhooks(&changed, BODY, &keys, NOW),
+                Err(Rejection::Wrong),
+                "{field}"
+            );
+        }
+        for field in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            let mut missing = good.clone();
+            missing.remove(field);
+            assert_eq!(
+                standard_webhooks(&missing, BODY, &keys, NOW),
+                Err(Rejection::Missing),
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
+    fn five_minutes_are_the_limit_both_ways() {
+        for (offset, expected) in [
+            (300, Ok("msg_1".to_owned())),
+            (-300, Ok("msg_1".to_owned())),
+            (301, Err(Rejection::Stale)),
+            (-301, Err(Rejection::Stale)),
+        ] {
+            let headers = signed_by_the_library("ws_secret", NOW / 1000 + offset);
+            assert_eq!(
+                standard_webhooks(&headers, BODY, &[Key::raw("ws_secret")], NOW),
+                expected,
+                "{offset}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_not_digits_is_malformed() {
+        for time in [
+            "",
+            "abc",
+            "-1",
+            "+1703001200",
+            " 1703001200",
+            "1703001200.5",
+            "99999999999999999999",
+        ] {
+            let mut changed = signed_by_the_library("ws_secret", NOW / 1000);
+            changed.insert("webhook-timestamp", time.parse().unwrap());
+            assert_eq!(
+                standard_webhooks(&changed, BODY, &[Key::raw("ws_secret")], NOW),
+                Err(Rejection::Malformed),
+                "{time}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_one_header_scheme_takes_any_v1_and_ignores_the_rest() {
+        // HMAC-SHA256("ws_secret", "1703001200." + BODY), computed with OpenSSL.
+        let hex = include_str!("../../tests/it/whop_signature.hex").trim();
+        let check = |value: &str| {
+            timestamped_hex(
+                &headers(&[("x-whop-signature", value)]),
+                "x-whop-signature",
+                BODY,
+                &[Key::raw("ws_secret")],
+                NOW,
+            )
+        };
+        assert_eq!(check(&format!("t=1703001200,v1={hex}")), Ok(()));
+        assert_eq!(check(&format!("t=1703001200,v1=00,v1={hex},v0=ff")), Ok(()));
+        assert_eq!(check(&format!("t=1703001200,v0={hex}")), Err(Rejection::Wrong));
+        assert_eq!(
+            check(&format!("t=1703001200,v1={}", &hex[..62])),
+            Err(Rejection::Wrong)
+        );
+        assert_eq!(check(&format!("v1={hex}")), Err(Rejection::Malformed));
+        assert_eq!(check(&format!("t=1703000000,v1={hex}")), Err(Rejection::Stale));
+    }
+}

@@ -1,0 +1,177 @@
+//! Every route and layer of the program on one screen.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use app::Page;
+use app::server_fns::Backend;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use leptos::context::provide_context;
+use tower::util::MapResponseLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::services::ServeDir;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::aurea::{self, AdminToken};
+use crate::backend::ServerBackend;
+use crate::clock::now;
+use crate::error::ApiError;
+use crate::ingest::sender::Gate;
+use crate::ingest::{self, Collector, Results};
+use crate::report::Report;
+use crate::site::{self, Pages};
+use crate::store::Store;
+use crate::{ops, webhook};
+
+/// What handlers are given.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The rendered pages.
+    pub pages: Pages,
+    /// Who may send events.
+    pub gate: Arc<Gate>,
+    /// Takes events in.
+    pub collector: Arc<Collector>,
+    /// Behind the server functions.
+    pub backend: Arc<ServerBackend>,
+    /// Answers the owner.
+    pub report: Report,
+    /// Opens what is the owner's.
+    pub admin_token: AdminToken,
+}
+
+/// What the layers need to know.
+pub struct Shell<'a> {
+    /// Folder with the built assets.
+    pub site_root: &'a Path,
+    /// Whether the built files' names carry hashes.
+    pub hashed: bool,
+    /// The Content-Security-Policy.
+    pub csp: String,
+    /// Whether the site is on https.
+    pub https: bool,
+}
+
+/// The whole program as a service.
+pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
+    let fixed = fixed_headers(shell);
+    let events = || post(collect).layer(DefaultBodyLimit::max(ingest::sender::MAX_BODY));
+    let owners = Router::new()
+        .route("/funnels/{funnel}/sessions", get(aurea::sessions))
+        .route("/funnels/{funnel}/sessions/{session}", get(aurea::session))
+        .route("/funnels/{funnel}/payments", get(aurea::payments))
+        .layer(always(header::CACHE_CONTROL, "no-store"));
+    Router::new()
+        .route("/", site::show(Page::Landing))
+        .route(Page::ThankYou.path(), site::show(Page::ThankYou))
+        .route(Page::Privacy.path(), site::show(Page::Privacy))
+        .route(Page::Terms.path(), site::show(Page::Terms))
+        .route("/robots.txt", get(site::robots))
+        .route("/sitemap.xml", get(site::sitemap))
+        .route(
+            "/api/checkout",
+            post(server_fn).layer(DefaultBodyLimit::max(16 * 1024)),
+        )
+        .route(
+            "/api/webhooks/whop",
+            post(server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)),
+        )
+        .route("/api/track/events", events())
+        .route("/api/pulse", events())
+        .nest("/api/aurea", owners)
+        .route("/health/live", get(ops::live))
+        .route("/health/ready", get(ops::ready))
+        .nest_service("/pkg", pkg(shell))
+        .fallback_service(assets(shell.site_root, state.clone()))
+        .layer(CatchPanicLayer::new()) // a handler that panics answers 500 and takes nobody along
+        .layer(MapResponseLayer::new(move |mut response: Response| {
+            response.headers_mut().extend(fixed.clone());
+            response
+        }))
+        .with_state(state)
+}
+
+/// The server functions' door. The body is read here, so that the route's limit answers 413 however it was sent.
+async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, body: Bytes) -> Response {
+    parts.headers.remove(header::REFERER); // or leptos would answer a refusal with a redirect back
+    let request = Request::from_parts(parts, Body::from(body));
+    let context = move || provide_context::<Arc<dyn Backend>>(Arc::<ServerBackend>::clone(&backend));
+    leptos_axum::handle_server_fns_with_context(context, request)
+        .await
+        .into_response()
+}
+
+/// `POST /api/track/events` and its alias `/api/pulse`.
+async fn collect(
+    State(gate): State<Arc<Gate>>,
+    State(collector): State<Arc<Collector>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Results>, ApiError> {
+    let sender = gate.admit(&headers)?;
+    let body = body
+        .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
+    Ok(Json(collector.collect(sender, &body, now()).await?))
+}
+
+/// The built files, cached for ever when their names carry hashes.
+fn pkg(shell: &Shell<'_>) -> Router {
+    let cache = if shell.hashed {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let files = ServeDir::new(shell.site_root.join("pkg"))
+        .precompressed_br()
+        .precompressed_gzip();
+    Router::new()
+        .fallback_service(files)
+        .layer(always(header::CACHE_CONTROL, cache))
+}
+
+/// What lies in `public/`, with ranges so that the video can be sought in; anything else is not found.
+fn assets(site_root: &Path, state: AppState) -> ServeDir<Router> {
+    let not_found = Router::new().fallback(site::not_found).with_state(state);
+    ServeDir::new(site_root)
+        .append_index_html_on_directories(false)
+        .precompressed_br()
+        .precompressed_gzip()
+        .fallback(not_found)
+}
+
+fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+/// Headers of every answer.
+fn fixed_headers(shell: &Shell<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let csp = HeaderValue::try_from(&shell.csp).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, csp);
+    if shell.https {
+        let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, two_years);
+    }
+    headers
+}

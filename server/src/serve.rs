@@ -1,0 +1,214 @@
+//! Start-up and shutdown: puts the rooms together, listens, and leaves nothing unwritten.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use crate::aurea::AdminToken;
+use crate::backend::ServerBackend;
+use crate::checkout::Checkouts;
+use crate::config::{Config, Mode};
+use crate::ingest::Collector;
+use crate::ingest::sender::Gate;
+use crate::provider::Provider;
+use crate::provider::whop::{self, Whop};
+use crate::report::Report;
+use crate::router::{AppState, Shell, router};
+use crate::site::csp::{self, Policy};
+use crate::site::{AssetNames, Pages};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::webhook::Webhooks;
+
+/// How long requests that are being answered may still take after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the program can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The port is taken, or the like.
+    #[error("{addr} can't be listened on: {error}")]
+    Listen {
+        /// What was to be listened on.
+        addr: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The HTTP client can't be made.
+    #[error("no HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The server broke.
+    #[error("the server stopped: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The program, put together and not yet listening: what tests drive.
+pub struct Application {
+    /// Every route.
+    pub router: Router,
+    /// The store, to be closed at the end.
+    pub store: Arc<SqliteStore>,
+}
+
+/// Puts the program together. `whop` is how the provider, real or simulated, is reached.
+pub fn build(
+    config: &Config,
+    whop: whop::Settings,
+    simulated: bool,
+    token: SecretString,
+) -> Result<Application, ServeError> {
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(20))
+        .build()?;
+    let store = Arc::new(SqliteStore::open(&config.database)?);
+    let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
+    let assets = AssetNames::beside_the_program();
+    let site = Arc::new(site(config, &assets, simulated));
+    let csp = csp::header(&Policy {
+        scripts: &[Some(site.boot.clone()), app::reload_script(&site)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+        form_origins: &provider.redirect_origins(),
+        reload_port: site.reload_port,
+    });
+    let state = state(
+        config,
+        Arc::clone(&store) as Arc<dyn Store>,
+        provider,
+        Pages::render(&site),
+        token,
+    );
+    let shell = Shell {
+        site_root: &config.site.root,
+        hashed: assets.hashed,
+        csp,
+        https: config.site.url.scheme() == "https",
+    };
+    Ok(Application {
+        router: router(state, &shell),
+        store,
+    })
+}
+
+fn site(config: &Config, assets: &AssetNames, simulated: bool) -> app::Site {
+    app::Site {
+        words: config.words.clone(),
+        product: config.product.clone(),
+        origin: config.site.origin(),
+        stylesheet: assets.css.clone(),
+        module: assets.js.clone(),
+        wasm: assets.wasm.clone(),
+        boot: app::tracking::BOOT.to_owned(),
+        simulated,
+        development: config.mode == Mode::Development,
+        consent_required: config.consent_required,
+        reload_port: reload_port(),
+    }
+}
+
+/// Set by `cargo leptos watch` for the program that it runs.
+fn reload_port() -> Option<u16> {
+    std::env::var_os("LEPTOS_WATCH")?;
+    std::env::var("LEPTOS_RELOAD_PORT").ok()?.parse().ok()
+}
+
+fn state(
+    config: &Config,
+    store: Arc<dyn Store>,
+    provider: Arc<dyn Provider>,
+    pages: Pages,
+    token: SecretString,
+) -> AppState {
+    let funnel = config.funnel.id.clone();
+    let checkouts = Checkouts {
+        store: Arc::clone(&store),
+        provider: Arc::clone(&provider),
+        funnel: funnel.clone(),
+        product: config.product.clone(),
+        price: config.price,
+        return_url: config.return_url(),
+    };
+    let webhooks = Webhooks {
+        store: Arc::clone(&store),
+        funnel: funnel.clone(),
+        development: config.mode == Mode::Development,
+    };
+    let origin = config.site.origin();
+    AppState {
+        pages,
+        gate: Arc::new(Gate {
+            funnel,
+            origin: origin.clone(),
+            keys: config.receive_keys.clone(),
+        }),
+        collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency)),
+        backend: Arc::new(ServerBackend {
+            checkouts,
+            webhooks,
+            providers: vec![provider],
+            origin,
+        }),
+        report: Report::new(Arc::clone(&store)),
+        admin_token: AdminToken::new(token),
+        store,
+    }
+}
+
+/// Listens and answers until a signal says stop; then drains, writes what waits and closes the store.
+pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
+    let stopping = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&stopping);
+    let server = axum::serve(listener, application.router).with_graceful_shutdown(async move {
+        stop_signal().await;
+        tracing::info!("stopping");
+        told.notify_one();
+    });
+    let drained = async {
+        stopping.notified().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        result = async { server.await } => result?,
+        () = drained => tracing::warn!("some requests were still open"),
+    }
+    application.store.close().await;
+    tracing::info!("stopped; everything is on disk");
+    Ok(())
+}
+
+/// Takes the port, naming it if it can't be had.
+pub async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(addr)
+        .await
+        .map_err(|error| ServeError::Listen { addr, error })
+}
+
+/// SIGINT (Ctrl-C, `cargo leptos`) or SIGTERM (everybody else).
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        _ = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,171 @@
+//! The store in one SQLite file: WAL, `synchronous=FULL`, one writer, a few readers.
+//!
+//! `commit` answers after the fsync of the transaction that holds it; see [`writer`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::event::{AnonymousId, SessionId};
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use super::{SessionCursor, SessionFilter, SessionRecord, Store, StoreError};
+use crate::domain::Millis;
+use crate::domain::commit::{Commit, Committed};
+use crate::domain::event::FunnelId;
+use crate::domain::ledger::Payment;
+use readers::Readers;
+use writer::Writer;
+
+mod readers;
+mod rows;
+mod writer;
+
+/// 3.7.0 to 3.51.2 can corrupt a WAL in just our pattern of use (one checkpoints while another commits).
+const OLDEST_SOUND_SQLITE: i32 = 3_051_003;
+
+const STEPS: &[M<'static>] = &[M::up(include_str!("schema.sql"))];
+const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// Readers that may work at once.
+const READERS: usize = 4;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => Self::Busy,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, making it and its folder if need be, and brings its schema up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if rusqlite::version_number() < OLDEST_SOUND_SQLITE {
+            return Err(StoreError::Failed(format!(
+                "SQLite {} can corrupt the file; 3.51.3 is needed",
+                rusqlite::version()
+            )));
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                StoreError::Failed(format!("{} can't be made: {error}", folder.display()))
+            })?;
+        }
+        let mut connection = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )
+        .map_err(|error| StoreError::Failed(format!("{} can't be opened: {error}", path.display())))?;
+        MIGRATIONS
+            .to_latest(&mut connection)
+            .map_err(|error| StoreError::Failed(format!("migration: {error}")))?;
+        let path: Arc<PathBuf> = Arc::new(path.to_owned());
+        let readers = Readers::new(READERS, move || {
+            let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            reader.pragma_update(None, "query_only", true)?;
+            Ok(reader)
+        })?;
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers,
+        })
+    }
+
+    /// Writes what is still waiting and closes the file. Commits that come later fail.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    for (pragma, value) in [
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        ("journal_size_limit", "67108864"),
+        ("wal_autocheckpoint", "4000"),
+        ("mmap_size", "0"),
+        ("cell_size_check", "ON"),
+        ("trusted_schema", "OFF"),
+        ("temp_store", "MEMORY"),
+    ] {
+        connection.pragma_update(None, pragma, value)?;
+    }
+    Ok(connection)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        self.writer.commit(commit).await
+    }
+
+    async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError> {
+        let (funnel, session_id) = (funnel.clone(), session_id.clone());
+        self.readers
+            .read(move |reader| rows::session(reader, &funnel, &session_id))
+            .await
+    }
+
+    async fn sessions(
+        &self,
+        funnel: &FunnelId,
+        filter: &SessionFilter,
+        after: Option<SessionCursor>,
+        limit: usize,
+    ) -> Result<Vec<SessionCursor>, StoreError> {
+        let (funnel, filter) = (funnel.clone(), filter.clone());
+        self.readers
+            .read(move |reader| rows::sessions(reader, &funnel, &filter, after.as_ref(), limit))
+            .await
+    }
+
+    async fn newest_checkout(
+        &self,
+        funnel: &FunnelId,
+        visitor: &AnonymousId,
+        since: Millis,
+    ) -> Result<Option<SessionId>, StoreError> {
+        let (funnel, visitor) = (funnel.clone(), visitor.clone());
+        self.readers
+            .read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since))
+            .await
+    }
+
+    async fn payments(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>, StoreError> {
+        let funnel = funnel.clone();
+        self.readers
+            .read(move |reader| rows::payments(reader, &funnel, limit))
+            .await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.readers
+            .read(|reader| {
+                reader
+                    .query_row("SELECT 1 FROM session LIMIT 1", [], |_| Ok(()))
+                    .or_else(no_rows)
+            })
+            .await
+    }
+}
+
+fn no_rows(error: rusqlite::Error) -> Result<(), rusqlite::Error> {
+    if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}

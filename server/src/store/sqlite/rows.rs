@@ -1,0 +1,337 @@
+//! Between the domain's values and SQLite's rows.
+
+use app::event::{AnonymousId, EventId, SessionId, name};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use crate::domain::Millis;
+use crate::domain::commit::{Commit, Committed, Delivery};
+use crate::domain::event::{Event, FunnelId, Page, Source};
+use crate::domain::ledger::{Attribution, Conversion, Payment, PaymentKey, PaymentKind};
+use crate::domain::money::{Currency, Money};
+use crate::store::{SessionCursor, SessionFilter, SessionRecord};
+
+type Result<T> = std::result::Result<T, rusqlite::Error>;
+
+/// Inserts every row that is not there yet.
+pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committed> {
+    let mut committed = Committed::default();
+    if let Some(delivery) = &commit.delivery {
+        committed.new_delivery = insert_delivery(connection, delivery)?;
+    }
+    for event in &commit.events {
+        committed.new_events.push(insert_event(connection, event)?);
+    }
+    for payment in &commit.payments {
+        insert_payment(connection, payment)?;
+    }
+    for conversion in &commit.conversions {
+        insert_conversion(connection, conversion)?;
+    }
+    Ok(committed)
+}
+
+fn insert_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO delivery (provider, delivery_id, event_type, state, body, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+    )?;
+    let rows = statement.execute(params![
+        delivery.provider,
+        delivery.delivery_id,
+        delivery.event_type,
+        delivery.state.as_str(),
+        delivery.body,
+        delivery.received_at,
+    ])?;
+    Ok(rows == 1)
+}
+
+fn insert_event(connection: &Connection, event: &Event) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO event (funnel, source, event_id, session_id, anonymous_id, name, properties, page_url, referrer,
+                            event_index, timestamp, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+    )?;
+    let properties = serde_json::to_string(&event.properties)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let rows = statement.execute(params![
+        event.funnel.as_str(),
+        event.source.as_str(),
+        event.event_id.as_str(),
+        event.session_id.as_str(),
+        event.anonymous_id.as_ref().map(AnonymousId::as_str),
+        event.name,
+        properties,
+        event.page.url,
+        event.page.referrer,
+        event.index,
+        event.timestamp,
+        event.received_at,
+    ])?;
+    if rows == 1 {
+        touch_session(
+            connection,
+            &event.funnel,
+            &event.session_id,
+            event.timestamp,
+            false,
+        )?;
+    }
+    Ok(rows == 1)
+}
+
+/// Maximum and or: the same whatever the order.
+fn touch_session(
+    connection: &Connection,
+    funnel: &FunnelId,
+    session_id: &SessionId,
+    at: Millis,
+    converted: bool,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO session (funnel, session_id, last_at, converted) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at), converted = max(converted, excluded.converted)",
+    )?;
+    statement.execute(params![funnel.as_str(), session_id.as_str(), at, converted])?;
+    Ok(())
+}
+
+fn insert_payment(connection: &Connection, payment: &Payment) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO payment (funnel, provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at,
+                              session_id, anonymous_id, checkout_started_at, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+    )?;
+    let amount = payment.amount.as_ref().ok();
+    statement.execute(params![
+        payment.key.funnel.as_str(),
+        payment.key.provider,
+        payment.key.payment_id,
+        payment.kind.as_str(),
+        amount.map(|money| money.minor),
+        amount.map(|money| money.currency.code()),
+        payment.amount.as_ref().err(),
+        payment.paid_at,
+        payment.attribution.session_id.as_ref().map(SessionId::as_str),
+        payment.attribution.anonymous_id.as_ref().map(AnonymousId::as_str),
+        payment.attribution.checkout_started_at,
+        payment.received_at,
+    ])?;
+    Ok(())
+}
+
+fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO conversion (funnel, provider, payment_id, conversion_type, amount_minor, currency, converted_at,
+                                 session_id, anonymous_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+    )?;
+    let rows = statement.execute(params![
+        conversion.key.funnel.as_str(),
+        conversion.key.provider,
+        conversion.key.payment_id,
+        conversion.conversion_type,
+        conversion.amount.map(|money| money.minor),
+        conversion.amount.map(|money| money.currency.code()),
+        conversion.converted_at,
+        conversion.session_id.as_ref().map(SessionId::as_str),
+        conversion.anonymous_id.as_ref().map(AnonymousId::as_str),
+    ])?;
+    if let (1, Some(session_id)) = (rows, &conversion.session_id) {
+        touch_session(
+            connection,
+            &conversion.key.funnel,
+            session_id,
+            conversion.converted_at,
+            true,
+        )?;
+    }
+    Ok(())
+}
+
+/// Everything of one session.
+pub(super) fn session(
+    connection: &Connection,
+    funnel: &FunnelId,
+    session_id: &SessionId,
+) -> Result<SessionRecord> {
+    let mut events = connection.prepare_cached(
+        "SELECT source, event_id, anonymous_id, name, properties, page_url, referrer, event_index, timestamp, received_at
+         FROM event WHERE funnel = ?1 AND session_id = ?2",
+    )?;
+    let mut conversions = connection.prepare_cached(
+        "SELECT provider, payment_id, conversion_type, amount_minor, currency, converted_at, anonymous_id
+         FROM conversion WHERE funnel = ?1 AND session_id = ?2",
+    )?;
+    let key = params![funnel.as_str(), session_id.as_str()];
+    Ok(SessionRecord {
+        events: events
+            .query_map(key, |row| event_of(row, funnel, session_id))?
+            .collect::<Result<_>>()?,
+        conversions: conversions
+            .query_map(key, |row| conversion_of(row, funnel, session_id))?
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Event> {
+    let source: String = row.get(0)?;
+    let properties: String = row.get(4)?;
+    Ok(Event {
+        funnel: funnel.clone(),
+        source: Source::parse(&source).ok_or_else(|| unreadable(0, "source"))?,
+        event_id: EventId::parse(row.get::<_, String>(1)?).map_err(|_| unreadable(1, "event_id"))?,
+        session_id: session_id.clone(),
+        anonymous_id: visitor(row, 2)?,
+        name: row.get(3)?,
+        properties: serde_json::from_str(&properties).map_err(|_| unreadable(4, "properties"))?,
+        page: Page {
+            url: row.get(5)?,
+            referrer: row.get(6)?,
+        },
+        index: row.get(7)?,
+        timestamp: row.get(8)?,
+        received_at: row.get(9)?,
+    })
+}
+
+fn conversion_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Conversion> {
+    Ok(Conversion {
+        key: PaymentKey {
+            funnel: funnel.clone(),
+            provider: row.get(0)?,
+            payment_id: row.get(1)?,
+        },
+        conversion_type: row.get(2)?,
+        amount: money(row, 3, 4)?,
+        converted_at: row.get(5)?,
+        session_id: Some(session_id.clone()),
+        anonymous_id: visitor(row, 6)?,
+    })
+}
+
+fn visitor(row: &Row<'_>, column: usize) -> Result<Option<AnonymousId>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| AnonymousId::parse(text).map_err(|_| unreadable(column, "anonymous_id")))
+        .transpose()
+}
+
+fn session_id_in(row: &Row<'_>, column: usize) -> Result<SessionId> {
+    SessionId::parse(row.get::<_, String>(column)?).map_err(|_| unreadable(column, "session_id"))
+}
+
+fn money(row: &Row<'_>, minor: usize, currency: usize) -> Result<Option<Money>> {
+    let (Some(amount), Some(code)) = (
+        row.get::<_, Option<i64>>(minor)?,
+        row.get::<_, Option<String>>(currency)?,
+    ) else {
+        return Ok(None);
+    };
+    let currency = Currency::parse(&code).map_err(|_| unreadable(currency, "currency"))?;
+    Ok(Some(Money {
+        minor: amount,
+        currency,
+    }))
+}
+
+fn unreadable(column: usize, what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{what} can't be read").into())
+}
+
+/// Newest first, after the cursor.
+pub(super) fn sessions(
+    connection: &Connection,
+    funnel: &FunnelId,
+    filter: &SessionFilter,
+    after: Option<&SessionCursor>,
+    limit: usize,
+) -> Result<Vec<SessionCursor>> {
+    let mut sql = "SELECT last_at, session_id FROM session s WHERE funnel = ?".to_owned();
+    let mut values: Vec<rusqlite::types::Value> = vec![funnel.as_str().to_owned().into()];
+    if let Some(converted) = filter.converted {
+        sql += " AND converted = ?";
+        values.push(converted.into());
+    }
+    if let Some(visitor) = &filter.anonymous_id {
+        sql +=
+            " AND session_id IN (SELECT session_id FROM event WHERE funnel = s.funnel AND anonymous_id = ?)";
+        values.push(visitor.as_str().to_owned().into());
+    }
+    if let Some(event) = &filter.event {
+        sql += " AND EXISTS (SELECT 1 FROM event e WHERE e.funnel = s.funnel AND e.session_id = s.session_id AND e.name = ?)";
+        values.push(event.clone().into());
+    }
+    if let Some((last_at, session_id)) = after {
+        sql += " AND (last_at, session_id) < (?, ?)";
+        values.push((*last_at).into());
+        values.push(session_id.as_str().to_owned().into());
+    }
+    sql += " ORDER BY last_at DESC, session_id DESC LIMIT ?";
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement
+        .query_map(params_from_iter(values), |row| {
+            Ok((row.get(0)?, session_id_in(row, 1)?))
+        })?
+        .collect()
+}
+
+/// The session of the visitor's newest checkout.
+pub(super) fn newest_checkout(
+    connection: &Connection,
+    funnel: &FunnelId,
+    visitor: &AnonymousId,
+    since: Millis,
+) -> Result<Option<SessionId>> {
+    connection
+        .prepare_cached(
+            "SELECT session_id FROM event
+             WHERE funnel = ?1 AND anonymous_id = ?2 AND name = ?3 AND timestamp >= ?4
+             ORDER BY timestamp DESC, seq DESC LIMIT 1",
+        )?
+        .query_row(
+            params![funnel.as_str(), visitor.as_str(), name::CHECKOUT_STARTED, since],
+            |row| session_id_in(row, 0),
+        )
+        .optional()
+}
+
+/// Newest first.
+pub(super) fn payments(connection: &Connection, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at, session_id, anonymous_id,
+                checkout_started_at, received_at
+         FROM payment WHERE funnel = ?1 ORDER BY received_at DESC LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    statement
+        .query_map(params![funnel.as_str(), limit], |row| payment_of(row, funnel))?
+        .collect()
+}
+
+fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
+    let kind: String = row.get(2)?;
+    let fault: Option<String> = row.get(5)?;
+    let session_id: Option<String> = row.get(7)?;
+    Ok(Payment {
+        key: PaymentKey {
+            funnel: funnel.clone(),
+            provider: row.get(0)?,
+            payment_id: row.get(1)?,
+        },
+        kind: if kind == PaymentKind::Renewal.as_str() {
+            PaymentKind::Renewal
+        } else {
+            PaymentKind::First
+        },
+        amount: money(row, 3, 4)?.ok_or_else(|| fault.unwrap_or_default()),
+        paid_at: row.get(6)?,
+        attribution: Attribution {
+            session_id: session_id.map(|_| session_id_in(row, 7)).transpose()?,
+            anonymous_id: visitor(row, 8)?,
+            checkout_started_at: row.get(9)?,
+        },
+        received_at: row.get(10)?,
+    })
+}

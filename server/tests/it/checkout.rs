@@ -1,0 +1,194 @@
+//! The buy button.
+
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use axum::{Json, Router};
+use reqwest::{Response, StatusCode, header};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::support::{TestApp, names};
+
+const FORM: &[(&str, &str)] = &[
+    ("anonymous_id", "a1"),
+    ("session_id", "s1"),
+    ("click_id", "c1"),
+    ("location", "/"),
+    ("page_url", "https://ttr.example/?utm_source=news&token=secret"),
+];
+
+async fn buy(app: &TestApp, form: &[(&str, &str)]) -> Response {
+    app.post("/api/checkout")
+        .header("sec-fetch-site", "same-origin")
+        .header("accept", "text/html")
+        .header("referer", &app.url)
+        .form(form)
+        .send()
+        .await
+        .unwrap()
+}
+
+fn location(response: &Response) -> Url {
+    assert_eq!(response.status(), StatusCode::FOUND);
+    Url::parse(response.headers()[header::LOCATION].to_str().unwrap()).unwrap()
+}
+
+fn carried(url: &Url, key: &str) -> Option<String> {
+    let wanted = format!("checkout_session_metadata[{key}]");
+    url.query_pairs()
+        .find(|(key, _)| *key == wanted)
+        .map(|(_, value)| value.into_owned())
+}
+
+#[tokio::test]
+async fn the_buyer_goes_to_whop_with_the_three_ids() {
+    let app = TestApp::start().await;
+    let url = location(&buy(&app, FORM).await);
+    assert!(url.as_str().starts_with("https://whop.com/checkout/plan_1?"));
+    assert_eq!(carried(&url, "aurea_anonymous_id").as_deref(), Some("a1"));
+    assert_eq!(carried(&url, "aurea_session_id").as_deref(), Some("s1"));
+    let started: i64 = carried(&url, "checkout_started_at").unwrap().parse().unwrap();
+    assert!((server::clock::now() - started).abs() < 60_000);
+    let session = app.session("s1").await;
+    assert_eq!(names(&session), ["buy_button_clicked", "checkout_started"]);
+    assert_eq!(
+        session["events"][0]["properties"],
+        json!({"location": "/", "product": "TTR Membership", "sessionId": "s1", "anonymousId": "a1"})
+    );
+    assert_eq!(
+        session["events"][1]["properties"],
+        json!({"productId": "ttr_membership", "productName": "TTR VIP Access", "price": 99, "currency": "USD", "variant": "lifetime"})
+    );
+    assert_eq!(
+        (&session["state"], &session["touch"]["source"]),
+        (&json!("checkout"), &json!("news"))
+    );
+}
+
+#[tokio::test]
+async fn a_double_click_counts_once() {
+    let app = TestApp::start().await;
+    tokio::join!(buy(&app, FORM), buy(&app, FORM));
+    assert_eq!(
+        names(&app.session("s1").await),
+        ["buy_button_clicked", "checkout_started"]
+    );
+}
+
+#[tokio::test]
+async fn without_javascript_the_server_makes_the_ids() {
+    let app = TestApp::start().await;
+    let url = location(&buy(&app, &[]).await);
+    let session_id = carried(&url, "aurea_session_id").unwrap();
+    let session = app.session(&session_id).await;
+    assert_eq!(
+        session["anonymousId"].as_str(),
+        carried(&url, "aurea_anonymous_id").as_deref()
+    );
+    assert_eq!(names(&session), ["buy_button_clicked", "checkout_started"]);
+}
+
+#[tokio::test]
+async fn a_visitor_who_asks_not_to_be_followed_is_given_no_id() {
+    let app = TestApp::start().await;
+    let request = app
+        .post("/api/checkout")
+        .header("accept", "text/html")
+        .header("sec-gpc", "1");
+    let url = location(&request.form(&[("location", "/")]).send().await.unwrap());
+    assert_eq!(carried(&url, "aurea_anonymous_id"), None);
+    assert!(carried(&url, "aurea_session_id").is_some());
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_begin_a_checkout() {
+    let app = TestApp::start().await;
+    let request = app
+        .post("/api/checkout")
+        .header("sec-fetch-site", "cross-site")
+        .header("accept", "text/html");
+    let answer = request
+        .header("referer", "https://evil.example/")
+        .form(FORM)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(answer.headers().get(header::LOCATION).is_none());
+}
+
+/// What the remote Whop was asked, and how it shall answer.
+type Remote = Arc<Mutex<(Vec<(HeaderMap, Value)>, Option<Value>)>>;
+
+/// Whop's API, played over real HTTP. Answers with `answer`, or 500.
+async fn remote_whop(answer: Option<Value>) -> (String, Remote) {
+    let remote: Remote = Arc::new(Mutex::new((Vec::new(), answer)));
+    let handler = |State(remote): State<Remote>, headers: HeaderMap, Json(body): Json<Value>| async move {
+        let mut remote = remote.lock().unwrap();
+        remote.0.push((headers, body));
+        match &remote.1 {
+            Some(answer) => Json(answer.clone()).into_response(),
+            None => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    };
+    let router = Router::new()
+        .route("/api/v1/checkout_configurations", post(handler))
+        .with_state(Arc::clone(&remote));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, remote)
+}
+
+#[tokio::test]
+async fn in_api_mode_a_configuration_carries_the_ids() {
+    let answer = json!({"id": "ch_1", "purchase_url": "https://whop.com/checkout/plan_1/?session=ch_1"});
+    let (api_url, remote) = remote_whop(Some(answer)).await;
+    let app = TestApp::start_with(&[
+        ("WHOP_API_KEY", "k"),
+        ("WHOP_PLAN_ID", "plan_1"),
+        ("WHOP_API_URL", &api_url),
+    ])
+    .await;
+    let url = location(&buy(&app, FORM).await);
+    assert_eq!(url.as_str(), "https://whop.com/checkout/plan_1/?session=ch_1");
+    let asked = remote.lock().unwrap();
+    let (headers, body) = &asked.0[0];
+    assert_eq!(headers["authorization"], "Bearer k");
+    assert_eq!(headers["idempotency-key"], "c1");
+    assert_eq!(body["plan_id"], "plan_1");
+    assert_eq!(body["metadata"]["aurea_anonymous_id"], "a1");
+    assert_eq!(body["metadata"]["aurea_session_id"], "s1");
+    assert!(
+        body["metadata"]["checkout_started_at"]
+            .as_str()
+            .unwrap()
+            .parse::<i64>()
+            .is_ok()
+    );
+    assert_eq!(body["redirect_url"], format!("{}/thank-you", app.url));
+}
+
+#[tokio::test]
+async fn when_the_api_fails_the_buyer_goes_by_the_link() {
+    for answer in [
+        None,
+        Some(json!({"no": "url"})),
+        Some(json!({"purchase_url": "javascript:alert(1)"})),
+    ] {
+        let (api_url, remote) = remote_whop(answer).await;
+        let app = TestApp::start_with(&[
+            ("WHOP_API_KEY", "k"),
+            ("WHOP_PLAN_ID", "plan_1"),
+            ("WHOP_API_URL", &api_url),
+        ])
+        .await;
+        let url = location(&buy(&app, FORM).await);
+        assert_eq!(remote.lock().unwrap().0.len(), 1);
+        assert_eq!(carried(&url, "aurea_session_id").as_deref(), Some("s1"));
+    }
+}

@@ -1,0 +1,159 @@
+//! A 200 means that it is on disk: the program is killed right after it and must know everything after a restart.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use server::clock::now;
+use tempfile::TempDir;
+
+use crate::support::{SECRET, TOKEN, batch, environment, leptos_toml, metadata, payment, sign};
+
+/// A real process.
+struct Program {
+    child: Child,
+    url: String,
+    client: Client,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // SIGKILL; it may be dead already
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    async fn start(folder: &Path) -> Self {
+        let addr = free_address();
+        let child = Command::new(env!("CARGO_BIN_EXE_ttr"))
+            .arg("--config")
+            .arg(leptos_toml())
+            .env_clear()
+            .envs(environment(&folder.join("ttr.db"), addr))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let program = Self {
+            child,
+            url: format!("http://{addr}"),
+            client: Client::new(),
+        };
+        program.until_ready().await;
+        program
+    }
+
+    async fn until_ready(&self) {
+        let ready = async {
+            loop {
+                match self.client.get(format!("{}/health/ready", self.url)).send().await {
+                    Ok(answer) if answer.status() == StatusCode::OK => return,
+                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ready)
+            .await
+            .expect("ready within a minute");
+    }
+
+    async fn session(&self, session_id: &str) -> Value {
+        let url = format!("{}/api/aurea/funnels/ttr/sessions/{session_id}", self.url);
+        self.client
+            .get(url)
+            .bearer_auth(TOKEN)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test]
+async fn events_answered_ok_survive_a_kill() {
+    let folder = folder();
+    for round in 0..3 {
+        let program = Program::start(folder.path()).await;
+        let session_id = format!("s{round}");
+        let request = program
+            .client
+            .post(format!("{}/api/pulse", program.url))
+            .header("sec-fetch-site", "same-origin");
+        let answer = request
+            .json(&batch(&session_id, &[("page_view", 1000)]))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        drop(program);
+    }
+    let program = Program::start(folder.path()).await;
+    for round in 0..3 {
+        assert_eq!(
+            program.session(&format!("s{round}")).await["events"][0]["eventName"],
+            "page_view"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_answered_200_survives_a_kill() {
+    let folder = folder();
+    let program = Program::start(folder.path()).await;
+    let body = payment("pay_1", &metadata(now() - 1000));
+    let seconds = now() / 1000;
+    let answer = program
+        .client
+        .post(format!("{}/api/webhooks/whop", program.url))
+        .header("webhook-id", "msg_1")
+        .header("webhook-timestamp", seconds.to_string())
+        .header("webhook-signature", sign(SECRET, "msg_1", seconds, &body))
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    drop(program);
+    let program = Program::start(folder.path()).await;
+    let session = program.session("s1").await;
+    assert_eq!(
+        (&session["converted"], &session["conversionValue"]),
+        (&Value::Bool(true), &Value::from(99))
+    );
+}
+
+#[test]
+fn a_bad_configuration_ends_with_78_and_says_why() {
+    let folder = folder();
+    let mut env = environment(&folder.path().join("ttr.db"), free_address());
+    env.insert("SITE_URL".into(), "http://ttr.example".into());
+    env.insert("DATABASE_URL".into(), "mysql://x".into());
+    let output = Command::new(env!("CARGO_BIN_EXE_ttr"))
+        .arg("--config")
+        .arg(leptos_toml())
+        .env_clear()
+        .envs(env)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(
+        lines[0].starts_with("SITE_URL: ") && lines[1].starts_with("DATABASE_URL: "),
+        "{said}"
+    );
+}

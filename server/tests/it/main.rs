@@ -1,0 +1,13 @@
+//! The program as others meet it: the real router on real SQLite, over real HTTP.
+//!
+//! `support` is a small language for these tests: start an application, post what a browser, a key holder or Whop posts,
+//! read the session back.
+
+mod checkout;
+mod collector;
+mod durability;
+mod owner;
+mod site;
+mod store;
+mod support;
+mod webhook;

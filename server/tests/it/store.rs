@@ -1,0 +1,199 @@
+//! What every store promises. A second store is one more line in `stores`.
+
+use std::sync::Arc;
+
+use app::event::{AnonymousId, SessionId};
+use futures::future::join_all;
+use server::domain::commit::Commit;
+use server::domain::event::FunnelId;
+use server::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, record};
+use server::domain::money::{Currency, Money};
+use server::store::sqlite::SqliteStore;
+use server::store::{SessionFilter, Store, StoreError};
+use tempfile::TempDir;
+
+use crate::support::stored_event;
+
+/// Every store there is, empty, with what keeps it alive.
+fn stores() -> Vec<(Arc<dyn Store>, TempDir)> {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = SqliteStore::open(&folder.path().join("ttr.db")).unwrap();
+    vec![(Arc::new(sqlite), folder)]
+}
+
+fn funnel() -> FunnelId {
+    FunnelId::parse("ttr").unwrap()
+}
+
+fn session(text: &str) -> SessionId {
+    SessionId::parse(text).unwrap()
+}
+
+fn events(list: &[(&str, &str)]) -> Commit {
+    let events = list
+        .iter()
+        .zip(1000..)
+        .map(|((session_id, id), at)| stored_event(session_id, id, "page_view", at));
+    Commit {
+        events: events.collect(),
+        ..Commit::default()
+    }
+}
+
+fn paid(payment_id: &str) -> Commit {
+    record(Payment {
+        key: PaymentKey {
+            funnel: funnel(),
+            provider: "whop".into(),
+            payment_id: payment_id.into(),
+        },
+        kind: PaymentKind::First,
+        amount: Ok(Money {
+            minor: 9900,
+            currency: Currency::parse("USD").unwrap(),
+        }),
+        paid_at: 5000,
+        attribution: Attribution {
+            session_id: Some(session("s1")),
+            anonymous_id: AnonymousId::parse("a1").ok(),
+            checkout_started_at: Some(4000),
+        },
+        received_at: 5000,
+    })
+}
+
+#[tokio::test]
+async fn what_was_committed_is_read_back_as_it_was() {
+    for (store, _folder) in stores() {
+        let mut commit = paid("pay_1");
+        commit.events.extend(events(&[("s1", "e1"), ("s1", "e2")]).events);
+        store.commit(commit.clone()).await.unwrap();
+        let mut read = store.session(&funnel(), &session("s1")).await.unwrap();
+        read.events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+        commit.events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+        assert_eq!(read.events, commit.events);
+        assert_eq!(read.conversions, commit.conversions);
+        assert_eq!(store.payments(&funnel(), 10).await.unwrap(), commit.payments);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_there_stays_as_it_is() {
+    for (store, _folder) in stores() {
+        let first = store.commit(events(&[("s1", "e1")])).await.unwrap();
+        let again = store.commit(events(&[("s2", "e1"), ("s2", "e2")])).await.unwrap();
+        assert_eq!(
+            (first.new_events, again.new_events),
+            (vec![true], vec![false, true])
+        );
+        store.commit(paid("pay_1")).await.unwrap();
+        store.commit(paid("pay_1")).await.unwrap();
+        let read = store.session(&funnel(), &session("s1")).await.unwrap();
+        assert_eq!((read.events.len(), read.conversions.len()), (3, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_at_once_are_all_there() {
+    for (store, _folder) in stores() {
+        let commits = (0..1000).map(|number| {
+            let store = Arc::clone(&store);
+            async move { store.commit(events(&[("s1", &format!("e{number}"))])).await }
+        });
+        assert!(join_all(commits).await.iter().all(Result::is_ok));
+        assert_eq!(
+            store
+                .session(&funnel(), &session("s1"))
+                .await
+                .unwrap()
+                .events
+                .len(),
+            1000
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_newest_checkout_of_a_visitor_is_found_within_its_time() {
+    for (store, _folder) in stores() {
+        let visitor = AnonymousId::parse("a1").unwrap();
+        let started =
+            |session_id: &str, at| stored_event(session_id, &format!("c{at}"), "checkout_started", at);
+        let commit = Commit {
+            events: vec![started("s1", 1000), started("s2", 2000)],
+            ..Commit::default()
+        };
+        store.commit(commit).await.unwrap();
+        let newest = |since| store.newest_checkout(&funnel(), &visitor, since);
+        assert_eq!(newest(0).await.unwrap(), Some(session("s2")));
+        assert_eq!(newest(2001).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_listed_by_its_last_event_whatever_came_first() {
+    for (store, _folder) in stores() {
+        for (session_id, at) in [("s1", 3000), ("s2", 2000), ("s1", 1000)] {
+            let event = stored_event(session_id, &format!("{session_id}-{at}"), "page_view", at);
+            store
+                .commit(Commit {
+                    events: vec![event],
+                    ..Commit::default()
+                })
+                .await
+                .unwrap();
+        }
+        let listed = store
+            .sessions(&funnel(), &SessionFilter::default(), None, 10)
+            .await
+            .unwrap();
+        assert_eq!(listed, [(3000, session("s1")), (2000, session("s2"))]);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so_and_has_kept_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/down/ttr.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.commit(events(&[("s1", "e1")])).await.unwrap();
+    store.close().await;
+    assert!(matches!(
+        store.commit(events(&[("s1", "e2")])).await,
+        Err(StoreError::Failed(_))
+    ));
+    let again = SqliteStore::open(&path).unwrap();
+    assert_eq!(
+        again
+            .session(&funnel(), &session("s1"))
+            .await
+            .unwrap()
+            .events
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_not_a_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ttr.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.commit(events(&[("s1", "e1")])).await.unwrap();
+    // SQLite's own limit stands in for the disk: the same error at the same place.
+    let mut large = events(&[("s1", "e2")]);
+    large.events[0]
+        .properties
+        .insert("text".into(), "x".repeat(1_200_000_000).into());
+    assert!(store.commit(large).await.is_err());
+    store.commit(events(&[("s1", "e3")])).await.unwrap();
+    assert_eq!(
+        store
+            .session(&funnel(), &session("s1"))
+            .await
+            .unwrap()
+            .events
+            .len(),
+        2
+    );
+}

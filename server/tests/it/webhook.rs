@@ -1,0 +1,215 @@
+//! Deliveries in.
+
+use crate::support::{SECRET, TestApp, batch, metadata, names, payment, sign};
+use futures::future::join_all;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use server::clock::now;
+
+#[tokio::test]
+async fn a_payment_converts_the_session_that_began_the_checkout() {
+    let app = TestApp::start().await;
+    let start = now() - 200_000;
+    app.from_browser(&batch(
+        "s1",
+        &[("page_view", start), ("faq_opened", start + 5000)],
+    ))
+    .await;
+    let answer = app
+        .from_whop("msg_1", &payment("pay_1", &metadata(start + 50_000)))
+        .await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let session = app.session("s1").await;
+    assert_eq!(
+        names(&session),
+        ["page_view", "faq_opened", "checkout_completed", "session_end"]
+    );
+    assert_eq!(session["conversionValue"], 99);
+    let completed = &session["events"][2]["properties"];
+    assert_eq!(completed["revenue"], 99);
+    assert_eq!(completed["currency"], "USD");
+    assert_eq!(completed["orderId"], "pay_1");
+    assert_eq!(completed["source"], "whop_webhook");
+    assert_eq!(completed["sessionEnd"], true);
+    assert_eq!(completed["checkoutDuration"], 150);
+    let ended = &session["events"][3]["properties"];
+    assert_eq!(
+        (&ended["converted"], &ended["conversionType"], &ended["duration"]),
+        (&json!(true), &json!("purchase"), &json!(150))
+    );
+}
+
+#[tokio::test]
+async fn the_webhook_may_come_before_the_browsers_events() {
+    let start = now() - 200_000;
+    let events = batch("s1", &[("page_view", start), ("scroll_depth_25", start + 1000)]);
+    let body = payment("pay_1", &metadata(start + 50_000));
+    let mut sessions = Vec::new();
+    for webhook_first in [true, false] {
+        let app = TestApp::start().await;
+        if webhook_first {
+            app.from_whop("msg_1", &body).await;
+            app.from_browser(&events).await;
+        } else {
+            app.from_browser(&events).await;
+            app.from_whop("msg_1", &body).await;
+        }
+        let session = app.session("s1").await;
+        sessions.push((
+            names(&session).join(" "),
+            session["converted"].clone(),
+            session["conversionValue"].clone(),
+        ));
+    }
+    assert_eq!(sessions[0], sessions[1]);
+    assert_eq!(
+        sessions[0].0,
+        "page_view scroll_depth_25 checkout_completed session_end"
+    );
+}
+
+#[tokio::test]
+async fn ten_copies_at_once_and_another_message_about_it_make_one_conversion() {
+    let app = TestApp::start().await;
+    let body = payment("pay_1", &metadata(now() - 1000));
+    let copies = join_all((0..10).map(|_| app.from_whop("msg_1", &body))).await;
+    assert!(copies.iter().all(|answer| answer.status() == StatusCode::OK));
+    assert_eq!(app.from_whop("msg_2", &body).await.status(), StatusCode::OK);
+    let session = app.session("s1").await;
+    assert_eq!(session["conversions"].as_array().unwrap().len(), 1);
+    assert_eq!(session["conversionValue"], 99);
+    assert_eq!(names(&session), ["checkout_completed", "session_end"]);
+}
+
+#[tokio::test]
+async fn what_is_not_authentic_is_refused_and_changes_nothing() {
+    let app = TestApp::start().await;
+    let body = payment("pay_1", &metadata(now() - 1000));
+    let seconds = now() / 1000;
+    let good = sign(SECRET, "msg_1", seconds, &body);
+    let stale = sign(SECRET, "msg_1", seconds - 400, &body);
+    for (seconds, signature, body) in [
+        (seconds, sign("ws_wrong", "msg_1", seconds, &body), body.clone()),
+        (seconds, good[..good.len() - 4].to_owned(), body.clone()),
+        (seconds, String::new(), body.clone()),
+        (seconds, good.clone(), body.replace("99.0", "9.0")),
+        (seconds - 1, good.clone(), body.clone()),
+        (seconds - 400, stale, body.clone()),
+    ] {
+        let answer = app.delivery("msg_1", seconds, &signature, &body).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{signature}");
+    }
+    let unsigned = app.post("/api/webhooks/whop").body(body).send().await.unwrap();
+    assert_eq!(unsigned.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(app.owner("ttr/payments").await["payments"], json!([]));
+}
+
+#[tokio::test]
+async fn both_secrets_are_good_while_rotating() {
+    let app = TestApp::start().await;
+    for (id, secret) in [("msg_1", SECRET), ("msg_2", "ws_an_older_one")] {
+        let body = payment(&format!("pay_{id}"), &metadata(now() - 1000));
+        let seconds = now() / 1000;
+        let answer = app
+            .delivery(id, seconds, &sign(secret, id, seconds, &body), &body)
+            .await;
+        assert_eq!(answer.status(), StatusCode::OK, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_without_metadata_is_kept_unattributed() {
+    let app = TestApp::start().await;
+    assert_eq!(
+        app.from_whop("msg_1", &payment("pay_1", &json!(null)))
+            .await
+            .status(),
+        StatusCode::OK
+    );
+    let payments = app.owner("ttr/payments").await;
+    let [only] = &payments["payments"].as_array().unwrap()[..] else {
+        panic!("{payments}")
+    };
+    assert_eq!(
+        (&only["paymentId"], &only["amount"], &only["currency"]),
+        (&json!("pay_1"), &json!(99), &json!("USD"))
+    );
+    assert_eq!(
+        (&only["unattributed"], &only["sessionId"]),
+        (&json!(true), &Value::Null)
+    );
+    assert_eq!(app.owner("ttr/sessions").await["sessions"], json!([]));
+}
+
+#[tokio::test]
+async fn with_only_a_visitor_the_money_belongs_to_their_newest_checkout() {
+    let app = TestApp::start().await;
+    let start = now() - 100_000;
+    app.with_key(&batch("older", &[("checkout_started", start)]))
+        .await;
+    app.with_key(&batch("newer", &[("checkout_started", start + 1000)]))
+        .await;
+    app.with_key(&batch("later", &[("page_view", start + 2000)]))
+        .await;
+    app.from_whop("msg_1", &payment("pay_1", &json!({"aurea_anonymous_id": "a1"})))
+        .await;
+    assert_eq!(app.session("newer").await["converted"], true);
+    app.from_whop("msg_2", &payment("pay_2", &json!({"aurea_id": "stranger"})))
+        .await;
+    assert_eq!(app.session("stranger").await["converted"], true);
+}
+
+#[tokio::test]
+async fn what_is_authentic_and_unknown_is_kept_and_answered_200() {
+    let app = TestApp::start().await;
+    for (id, body) in [
+        ("msg_1", "not json"),
+        ("msg_2", ""),
+        ("msg_3", r#"{"type":"entry.created","data":{}}"#),
+        ("msg_4", r#"{"type":"payment.succeeded","data":{"id":"pay_1"}}"#),
+    ] {
+        assert_eq!(app.from_whop(id, body).await.status(), StatusCode::OK, "{body}");
+    }
+    let payments = app.owner("ttr/payments").await;
+    assert_eq!(payments["payments"][0]["amountFault"], "no amount");
+    let store = rusqlite::Connection::open(app.folder().join("ttr.db")).unwrap();
+    let states: Vec<String> = store
+        .prepare("SELECT state FROM delivery ORDER BY delivery_id")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(states, ["unparsable", "unparsable", "ignored", "recorded"]);
+}
+
+#[tokio::test]
+async fn ids_that_are_none_are_as_good_as_missing() {
+    let app = TestApp::start().await;
+    let hostile =
+        json!({"aurea_anonymous_id": "<script>", "aurea_session_id": "a b", "checkout_started_at": "soon"});
+    assert_eq!(
+        app.from_whop("msg_1", &payment("pay_1", &hostile)).await.status(),
+        StatusCode::OK
+    );
+    assert_eq!(
+        app.owner("ttr/payments").await["payments"][0]["unattributed"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn only_posts_of_a_sane_size_are_deliveries() {
+    let app = TestApp::start().await;
+    assert_eq!(
+        app.get("/api/webhooks/whop").send().await.unwrap().status(),
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    let large = vec![b' '; 2 * 1024 * 1024 + 1];
+    let answer = app.post("/api/webhooks/whop").body(large).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        app.post("/api/webhooks/unknown").send().await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
+}
