@@ -14,6 +14,7 @@ struct Table {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[allow(clippy::struct_excessive_bools)] // a row of the table
 struct Case {
     name: String,
     id: String,
@@ -89,9 +90,9 @@ fn every_start_of_the_table_comes_out_as_it_says() -> Result<(), serde_json::Err
         let wishes = Wishes {
             ignored: case.ignored,
             gpc: case.gpc,
-            do_not_track: &case.dnt,
+            do_not_track: case.dnt.clone(),
             consent_required: case.consent_required,
-            consent: &case.consent,
+            consent: case.consent.clone(),
         };
         assert_eq!(wishes.private(), case.private, "{}", case.name);
         let found = if case.private || case.blocked {

@@ -1,6 +1,6 @@
 //! Who is counted: ids, and whether anything may be remembered at all.
 //!
-//! Promises: an id of ours is `{ms}_{16 base36}`; an event id is a UUIDv7; in private mode nothing is stored and there is
+//! Promises: an id of ours is `{ms}_{16 base36}`; an event id is a UUID of version 7; in private mode nothing is stored and there is
 //! no `anonymousId`.
 
 use crate::event::CONSENT_GRANTED;
@@ -19,7 +19,7 @@ pub fn new_id(now: u64, random: [u8; 16]) -> String {
     id
 }
 
-/// A new `eventId`: a UUIDv7 of `now` (ms) and random bytes.
+/// A new `eventId`: a UUID of version 7 from `now` (ms) and random bytes.
 pub fn event_id(now: u64, random: [u8; 16]) -> String {
     let mut bytes = random;
     bytes[..6].copy_from_slice(&now.to_be_bytes()[2..]);
@@ -38,38 +38,38 @@ pub fn event_id(now: u64, random: [u8; 16]) -> String {
 }
 
 /// What the visitor and the page's owner have said about being remembered.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wishes<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
     /// This browser is kept out of the figures.
     pub ignored: bool,
     /// Global Privacy Control.
     pub gpc: bool,
     /// `navigator.doNotTrack`, empty if there is none.
-    pub do_not_track: &'a str,
+    pub do_not_track: String,
     /// The page asks for consent first.
     pub consent_required: bool,
     /// What was answered: `granted`, `denied` or nothing yet.
-    pub consent: &'a str,
+    pub consent: String,
 }
 
-impl Wishes<'_> {
+impl Wishes {
     /// The browser itself says no; no answer to a consent bar overrides that.
-    pub fn refused_by_browser(self) -> bool {
-        self.gpc || matches!(self.do_not_track, "1" | "yes")
+    pub fn refused_by_browser(&self) -> bool {
+        self.gpc || matches!(self.do_not_track.as_str(), "1" | "yes")
     }
 
     /// Nothing may be stored and nobody named.
-    pub fn private(self) -> bool {
+    pub fn private(&self) -> bool {
         self.ignored
             || self.refused_by_browser()
-            || match self.consent {
+            || match self.consent.as_str() {
                 "" => self.consent_required,
                 answer => answer != CONSENT_GRANTED,
             }
     }
 
     /// The page must ask: consent is required, not answered yet, and the browser has not answered for the visitor.
-    pub fn undecided(self) -> bool {
+    pub fn undecided(&self) -> bool {
         self.consent_required && self.consent.is_empty() && !self.ignored && !self.refused_by_browser()
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     fn the_browsers_no_outweighs_a_granted_consent() {
         let wishes = Wishes {
             gpc: true,
-            consent: "granted",
+            consent: "granted".into(),
             ..Wishes::default()
         };
         assert!(wishes.private());
@@ -114,14 +114,14 @@ mod tests {
         );
         assert!(
             Wishes {
-                do_not_track: "yes",
+                do_not_track: "yes".into(),
                 ..Wishes::default()
             }
             .private()
         );
         assert!(
             !Wishes {
-                do_not_track: "unspecified",
+                do_not_track: "unspecified".into(),
                 ..Wishes::default()
             }
             .private()

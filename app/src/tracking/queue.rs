@@ -196,7 +196,7 @@ impl Queue {
         while batch.len() < most {
             match self.waiting.front() {
                 Some(event) if bytes + event.len() < BODY_BYTES || batch.is_empty() => {
-                    bytes += event.len() + 1
+                    bytes += event.len() + 1;
                 }
                 _ => break,
             }

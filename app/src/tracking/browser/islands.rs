@@ -106,7 +106,7 @@ pub(super) fn video(root: &Element) {
     for kind in ["playing", "timeupdate", "seeking", "pause", "ended", "emptied"] {
         let (target, watch) = (video.clone(), Rc::clone(&watch));
         listen(&video, kind, move |_| {
-            on_video(kind, &target, &mut watch.borrow_mut())
+            on_video(kind, &target, &mut watch.borrow_mut());
         });
     }
     if !video.paused() {

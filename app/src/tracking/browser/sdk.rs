@@ -11,10 +11,11 @@ use super::{delivery, page::listen};
 use crate::event::{CONSENT_DENIED, CONSENT_GRANTED, name, storage};
 use crate::tracking::json;
 
-type Call = Closure<dyn FnMut(JsValue, JsValue) -> JsValue>;
+/// Every function of the SDK takes at most two values and gives one.
+type Act = fn(JsValue, JsValue) -> JsValue;
 
-fn function(act: fn(JsValue, JsValue) -> JsValue) -> JsValue {
-    Call::new(act).into_js_value()
+fn function(act: Act) -> JsValue {
+    Closure::<dyn FnMut(JsValue, JsValue) -> JsValue>::new(act).into_js_value()
 }
 
 /// What the boot script calls instead of its own `emit`.
@@ -27,7 +28,7 @@ pub(super) fn take_over(calls: &Array, ready: &JsValue) {
     let Some(sdk) = page::window().and_then(|window| Reflect::get(&window, &"aureaSDK".into()).ok()) else {
         return;
     };
-    let functions: [(&str, fn(JsValue, JsValue) -> JsValue); 7] = [
+    let functions: [(&str, Act); 7] = [
         ("trackEvent", track_event),
         ("checkoutStarted", checkout_started),
         ("getAnonymousId", |_, _| {
@@ -108,7 +109,7 @@ fn consent(granted: JsValue, _: JsValue) -> JsValue {
     with(|tracker| match granted {
         // From now on the visitor has a name: the page they are on is told again, with it. A browser that says no for
         // the visitor is obeyed, and so is one that cannot keep the answer.
-        true if tracker.private && !wishes(|wishes| wishes.refused_by_browser()) => name_visitor(tracker),
+        true if tracker.private && !wishes().refused_by_browser() => name_visitor(tracker),
         false if !tracker.private => tracker.forget(),
         _ => {}
     });
@@ -153,7 +154,7 @@ pub(super) fn follow_consent(private: bool) {
             consent(granted.into(), JsValue::UNDEFINED);
         }
     });
-    show_bar(wishes(|wishes| wishes.undecided()));
+    show_bar(wishes().undecided());
 }
 
 fn bar() -> Option<Element> {

@@ -250,15 +250,13 @@ pub(super) fn forget_stored() {
     }
 }
 
-/// Asks the browser and the storage what the visitor wants, and lets `judge` decide.
-pub(super) fn wishes<R>(judge: impl FnOnce(Wishes) -> R) -> R {
-    let do_not_track = page::navigator("doNotTrack");
-    let consent = page::read(Area::Visitor, storage::CONSENT).unwrap_or_default();
-    judge(Wishes {
+/// What the visitor and the page's owner have said about being remembered.
+pub(super) fn wishes() -> Wishes {
+    Wishes {
         ignored: page::read(Area::Visitor, storage::IGNORE).is_some(),
         gpc: !page::navigator("globalPrivacyControl").is_empty(),
-        do_not_track: &do_not_track,
+        do_not_track: page::navigator("doNotTrack"),
         consent_required: page::flag("data-consent"),
-        consent: &consent,
-    })
+        consent: page::read(Area::Visitor, storage::CONSENT).unwrap_or_default(),
+    }
 }
