@@ -263,6 +263,12 @@ test("after the take-over every listener is silent and calls go to the WASM", ()
   assert.deepEqual(told, [["late", { n: 1 }]]);
 });
 
+const esbuild = await import("esbuild").catch(() => null);
+test("boot.min.js is made from its sources", { skip: !esbuild && "esbuild is not installed" }, () => {
+  const sources = ["boot.js", "loader.js"].map((name) => readFileSync(new URL(name, tracking), "utf8"));
+  assert.equal(script, esbuild.transformSync(sources.join(""), { minify: true, target: "es2020" }).code);
+});
+
 test("the boot script stays small", () => {
   const compressed = brotliCompressSync(script).length;
   assert.ok(compressed < 1400, `${compressed} bytes with the loader`);
