@@ -18,8 +18,11 @@ thread_local! {
     static TIMER: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Sends what is due, or sets the timer for it. Call it after every change of the queue.
+/// Sends what is due, or sets the timer for it. Call it after every change of the queue, and when the network is back.
 pub(super) fn pump() {
+    if page::offline() {
+        return;
+    }
     let now = page::now();
     let Some((Some(due), body)) = with(|tracker| (tracker.queue.due(), tracker.queue.take(now))) else {
         return;
@@ -46,6 +49,9 @@ pub(super) fn pump() {
 
 /// Sends everything that waits by beacon. What the browser refuses goes back into the queue.
 pub(super) fn leave() {
+    if page::offline() {
+        return;
+    }
     let batches = with(|tracker| tracker.queue.leave()).unwrap_or_default();
     let mut refused = Vec::new();
     for batch in batches {

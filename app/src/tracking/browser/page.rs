@@ -38,6 +38,11 @@ pub(super) fn hidden() -> bool {
     document().is_some_and(|document| document.hidden())
 }
 
+/// Without a network nothing is worth trying: not even a beacon, which would be lost.
+pub(super) fn offline() -> bool {
+    window().is_some_and(|window| !window.navigator().on_line())
+}
+
 pub(super) fn url() -> String {
     window()
         .and_then(|window| window.location().href().ok())
