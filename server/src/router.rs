@@ -101,13 +101,16 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
 }
 
 /// The server functions' door. The body is read here, so that the route's limit answers 413 however it was sent.
-async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, body: Bytes) -> Response {
-    parts.headers.remove(header::REFERER); // or leptos would answer a refusal with a redirect back
+async fn server_fn(State(backend): State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
     let request = Request::from_parts(parts, Body::from(body));
     let context = move || provide_context::<Arc<dyn Backend>>(Arc::<ServerBackend>::clone(&backend));
-    leptos_axum::handle_server_fns_with_context(context, request)
+    let mut response = leptos_axum::handle_server_fns_with_context(context, request)
         .await
-        .into_response()
+        .into_response();
+    if !response.status().is_redirection() {
+        response.headers_mut().remove(header::LOCATION); // leptos sends forms back even with a refusal
+    }
+    response
 }
 
 /// `POST /api/track/events` and its alias `/api/pulse`.
@@ -143,6 +146,7 @@ fn assets(site_root: &Path, state: AppState) -> ServeDir<Router> {
     let not_found = Router::new().fallback(site::not_found).with_state(state);
     ServeDir::new(site_root)
         .append_index_html_on_directories(false)
+        .call_fallback_on_method_not_allowed(true)
         .precompressed_br()
         .precompressed_gzip()
         .fallback(not_found)

@@ -475,7 +475,7 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_file_is_refused() {
-        let faults = parse(&[("[checkout]", "[whop]\napi_key = \"x\"\n[checkout]")], &[]).unwrap_err();
+        let faults = parse(&[("[whop]\n", "[whop]\napi_key = \"x\"\n")], &[]).unwrap_err();
         assert!(faults[0].contains("WHOP_API_KEY"), "{faults:?}");
     }
 

@@ -167,10 +167,11 @@ pub fn view(session: &Session, now: Millis) -> View {
     }
     let started = session.last(|event| event.name == name::CHECKOUT_STARTED);
     let last_on_site = session.last(|event| {
-        !matches!(
+        let leaving = matches!(
             event.name.as_str(),
             name::CHECKOUT_STARTED | name::BUY_BUTTON_CLICKED
-        )
+        );
+        !leaving && !event.is_provisional_end()
     });
     if let Some(started) = started.filter(|started| last_on_site.is_none_or(|last| last <= *started)) {
         return if now - started < DAY {

@@ -5,7 +5,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 fn results(answer: &Value) -> Vec<&str> {
-    answer["results"].as_array().unwrap().iter().map(|result| result["result"].as_str().unwrap()).collect()
+    answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["result"].as_str().unwrap())
+        .collect()
 }
 
 /// The seed's example, event by event, in the seed's body shape.
@@ -72,10 +77,13 @@ async fn the_same_events_again_are_duplicates_and_change_nothing() {
 async fn a_browser_that_says_that_money_came_in_is_dropped() {
     let app = TestApp::start().await;
     let answer: Value = app.from_browser(&seed()).await.json().await.unwrap();
-    assert_eq!(results(&answer), ["ok", "ok", "ok", "ok", "ok", "ok", "dropped", "ok"]);
+    assert_eq!(
+        results(&answer),
+        ["ok", "ok", "ok", "ok", "ok", "ok", "dropped", "ok"]
+    );
     let session = app.session("1234567890_xyz789").await;
     assert_eq!(session["converted"], false);
-    assert_eq!(session["state"], "ended");
+    assert_eq!(session["state"], "abandoned");
     assert!(session.get("conversionValue").is_none());
 }
 
@@ -87,7 +95,13 @@ async fn one_bad_event_costs_no_other() {
     body["events"][2] = json!("not an event");
     let answer: Value = app.from_browser(&body).await.json().await.unwrap();
     assert_eq!(results(&answer), ["ok", "dropped", "dropped"]);
-    assert!(answer["results"][1]["detail"].as_str().unwrap().contains("sessionId"), "{answer}");
+    assert!(
+        answer["results"][1]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("sessionId"),
+        "{answer}"
+    );
     assert_eq!(names(&app.session("s1").await), ["page_view"]);
 }
 
@@ -99,7 +113,10 @@ async fn an_event_id_is_one_event_for_each_sender() {
     let first: Value = app.from_browser(&body).await.json().await.unwrap();
     let again: Value = app.from_browser(&body).await.json().await.unwrap();
     let by_key: Value = app.with_key(&body).await.json().await.unwrap();
-    assert_eq!((results(&first), results(&again), results(&by_key)), (vec!["ok"], vec!["duplicate"], vec!["ok"]));
+    assert_eq!(
+        (results(&first), results(&again), results(&by_key)),
+        (vec!["ok"], vec!["duplicate"], vec!["ok"])
+    );
     assert_eq!(first["results"][0]["eventId"], "e1");
 }
 
@@ -112,10 +129,19 @@ async fn only_the_sites_own_pages_and_holders_of_a_key_may_send() {
         (&[("origin", "https://evil.example")], StatusCode::FORBIDDEN),
         (&[], StatusCode::FORBIDDEN),
         (&[("origin", app.url.as_str())], StatusCode::OK),
-        (&[("x-aurea-api-key", "wrong"), ("x-aurea-funnel-id", "ttr")], StatusCode::UNAUTHORIZED),
-        (&[("x-aurea-api-key", "key-1"), ("x-aurea-funnel-id", "other")], StatusCode::UNAUTHORIZED),
+        (
+            &[("x-aurea-api-key", "wrong"), ("x-aurea-funnel-id", "ttr")],
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            &[("x-aurea-api-key", "key-1"), ("x-aurea-funnel-id", "other")],
+            StatusCode::UNAUTHORIZED,
+        ),
         (&[("x-aurea-api-key", "key-1")], StatusCode::UNAUTHORIZED),
-        (&[("x-aurea-api-key", "key-2"), ("x-aurea-funnel-id", "other")], StatusCode::OK),
+        (
+            &[("x-aurea-api-key", "key-2"), ("x-aurea-funnel-id", "other")],
+            StatusCode::OK,
+        ),
     ] {
         let mut request = app.post("/api/track/events").json(&body);
         for (name, value) in headers {
@@ -137,11 +163,36 @@ async fn what_is_not_a_batch_gets_an_error_that_names_it() {
         ("application/json", b"{".to_vec(), 400, "not_a_batch"),
         ("application/json", b"[]".to_vec(), 400, "not_a_batch"),
         ("application/json", b"\xff\xfe".to_vec(), 400, "not_a_batch"),
-        ("application/json", "[".repeat(100_000).into_bytes(), 400, "not_a_batch"),
-        ("application/json", br#"{"events":[]}"#.to_vec(), 400, "empty_batch"),
-        ("text/plain;charset=UTF-8", br#"{"events":[]}"#.to_vec(), 400, "empty_batch"),
-        ("application/xml", br#"{"events":[]}"#.to_vec(), 415, "unsupported_media_type"),
-        ("application/json", vec![b' '; 1024 * 1024 + 1], 413, "unreadable_body"),
+        (
+            "application/json",
+            "[".repeat(100_000).into_bytes(),
+            400,
+            "not_a_batch",
+        ),
+        (
+            "application/json",
+            br#"{"events":[]}"#.to_vec(),
+            400,
+            "empty_batch",
+        ),
+        (
+            "text/plain;charset=UTF-8",
+            br#"{"events":[]}"#.to_vec(),
+            400,
+            "empty_batch",
+        ),
+        (
+            "application/xml",
+            br#"{"events":[]}"#.to_vec(),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "application/json",
+            vec![b' '; 1024 * 1024 + 1],
+            413,
+            "unreadable_body",
+        ),
     ] {
         let answer = post(content_type, body).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{tag}");

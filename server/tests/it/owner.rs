@@ -5,7 +5,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 fn ids(answer: &Value) -> Vec<&str> {
-    answer["sessions"].as_array().unwrap().iter().map(|session| session["sessionId"].as_str().unwrap()).collect()
+    answer["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| session["sessionId"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -13,7 +18,10 @@ async fn nothing_is_shown_without_the_token() {
     let app = TestApp::start().await;
     for path in ["sessions", "sessions/s1", "payments"] {
         let path = format!("/api/aurea/funnels/ttr/{path}");
-        assert_eq!(app.get(&path).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            app.get(&path).send().await.unwrap().status(),
+            StatusCode::UNAUTHORIZED
+        );
         for wrong in ["", "owner-toke", "owner-token2"] {
             let answer = app.get(&path).bearer_auth(wrong).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{wrong}");
@@ -25,13 +33,24 @@ async fn nothing_is_shown_without_the_token() {
 async fn sessions_are_listed_newest_first_and_can_be_filtered() {
     let app = TestApp::start().await;
     app.from_browser(&batch("old", &[("page_view", 1000)])).await;
-    app.from_browser(&batch("new", &[("page_view", 3000), ("faq_opened", 4000)])).await;
-    app.with_key(&batch("paid", &[("page_view", 2000), ("checkout_completed", 2500)])).await;
+    app.from_browser(&batch("new", &[("page_view", 3000), ("faq_opened", 4000)]))
+        .await;
+    app.with_key(&batch(
+        "paid",
+        &[("page_view", 2000), ("checkout_completed", 2500)],
+    ))
+    .await;
     assert_eq!(ids(&app.owner("ttr/sessions").await), ["new", "paid", "old"]);
     assert_eq!(ids(&app.owner("ttr/sessions?converted=true").await), ["paid"]);
-    assert_eq!(ids(&app.owner("ttr/sessions?converted=false").await), ["new", "old"]);
+    assert_eq!(
+        ids(&app.owner("ttr/sessions?converted=false").await),
+        ["new", "old"]
+    );
     assert_eq!(ids(&app.owner("ttr/sessions?event=faq_opened").await), ["new"]);
-    assert_eq!(ids(&app.owner("ttr/sessions?anonymousId=a1").await), ["new", "paid", "old"]);
+    assert_eq!(
+        ids(&app.owner("ttr/sessions?anonymousId=a1").await),
+        ["new", "paid", "old"]
+    );
     assert_eq!(ids(&app.owner("ttr/sessions?anonymousId=nobody").await), [""; 0]);
     assert_eq!(ids(&app.owner("other/sessions").await), [""; 0]);
 }
@@ -66,7 +85,9 @@ async fn a_long_timeline_is_read_to_its_end() {
     }
     let first = app.session("s1").await;
     assert_eq!(first["events"].as_array().unwrap().len(), 500);
-    let rest = app.session(&format!("s1?cursor={}", first["nextCursor"].as_str().unwrap())).await;
+    let rest = app
+        .session(&format!("s1?cursor={}", first["nextCursor"].as_str().unwrap()))
+        .await;
     assert_eq!(rest["events"].as_array().unwrap().len(), 400);
     assert_eq!(rest["events"][0]["timestamp"], 500);
     assert!(rest.get("nextCursor").is_none());
@@ -81,7 +102,12 @@ async fn a_bad_question_gets_an_error_that_names_the_field() {
         ("sessions/unknown", 404, Value::Null),
         ("sessions/a%20b", 404, Value::Null),
     ] {
-        let answer = app.get(&format!("/api/aurea/funnels/ttr/{query}")).bearer_auth(TOKEN).send().await.unwrap();
+        let answer = app
+            .get(&format!("/api/aurea/funnels/ttr/{query}"))
+            .bearer_auth(TOKEN)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status().as_u16(), status, "{query}");
         assert_eq!(answer.json::<Value>().await.unwrap()["field"], field, "{query}");
     }

@@ -30,15 +30,28 @@ fn session(text: &str) -> SessionId {
 }
 
 fn events(list: &[(&str, &str)]) -> Commit {
-    let events = list.iter().zip(1000..).map(|((session_id, id), at)| stored_event(session_id, id, "page_view", at));
-    Commit { events: events.collect(), ..Commit::default() }
+    let events = list
+        .iter()
+        .zip(1000..)
+        .map(|((session_id, id), at)| stored_event(session_id, id, "page_view", at));
+    Commit {
+        events: events.collect(),
+        ..Commit::default()
+    }
 }
 
 fn paid(payment_id: &str) -> Commit {
     record(Payment {
-        key: PaymentKey { funnel: funnel(), provider: "whop".into(), payment_id: payment_id.into() },
+        key: PaymentKey {
+            funnel: funnel(),
+            provider: "whop".into(),
+            payment_id: payment_id.into(),
+        },
         kind: PaymentKind::First,
-        amount: Ok(Money { minor: 9900, currency: Currency::parse("USD").unwrap() }),
+        amount: Ok(Money {
+            minor: 9900,
+            currency: Currency::parse("USD").unwrap(),
+        }),
         paid_at: 5000,
         attribution: Attribution {
             session_id: Some(session("s1")),
@@ -69,7 +82,10 @@ async fn a_row_that_is_there_stays_as_it_is() {
     for (store, _folder) in stores() {
         let first = store.commit(events(&[("s1", "e1")])).await.unwrap();
         let again = store.commit(events(&[("s2", "e1"), ("s2", "e2")])).await.unwrap();
-        assert_eq!((first.new_events, again.new_events), (vec![true], vec![false, true]));
+        assert_eq!(
+            (first.new_events, again.new_events),
+            (vec![true], vec![false, true])
+        );
         store.commit(paid("pay_1")).await.unwrap();
         store.commit(paid("pay_1")).await.unwrap();
         let read = store.session(&funnel(), &session("s1")).await.unwrap();
@@ -85,7 +101,15 @@ async fn a_thousand_at_once_are_all_there() {
             async move { store.commit(events(&[("s1", &format!("e{number}"))])).await }
         });
         assert!(join_all(commits).await.iter().all(Result::is_ok));
-        assert_eq!(store.session(&funnel(), &session("s1")).await.unwrap().events.len(), 1000);
+        assert_eq!(
+            store
+                .session(&funnel(), &session("s1"))
+                .await
+                .unwrap()
+                .events
+                .len(),
+            1000
+        );
     }
 }
 
@@ -93,12 +117,19 @@ async fn a_thousand_at_once_are_all_there() {
 async fn the_newest_checkout_of_a_visitor_is_found_within_its_time() {
     for (store, _folder) in stores() {
         let visitor = AnonymousId::parse("a1").unwrap();
-        let started = |session_id: &str, at| stored_event(session_id, &format!("c{at}"), "checkout_started", at);
-        let commit = Commit { events: vec![started("s1", 1000), started("s2", 2000)], ..Commit::default() };
+        let started =
+            |session_id: &str, at| stored_event(session_id, &format!("c{at}"), "checkout_started", at);
+        let commit = Commit {
+            events: vec![started("s1", 1000), started("s2", 2000)],
+            ..Commit::default()
+        };
         store.commit(commit).await.unwrap();
-        let newest = |since| store.newest_checkout(&funnel(), &visitor, since);
-        assert_eq!(newest(0).await.unwrap(), Some(session("s2")));
-        assert_eq!(newest(2001).await.unwrap(), None);
+        for (since, expected) in [(0, Some(session("s2"))), (2001, None)] {
+            assert_eq!(
+                store.newest_checkout(&funnel(), &visitor, since).await.unwrap(),
+                expected
+            );
+        }
     }
 }
 
@@ -107,9 +138,18 @@ async fn a_session_is_listed_by_its_last_event_whatever_came_first() {
     for (store, _folder) in stores() {
         for (session_id, at) in [("s1", 3000), ("s2", 2000), ("s1", 1000)] {
             let event = stored_event(session_id, &format!("{session_id}-{at}"), "page_view", at);
-            store.commit(Commit { events: vec![event], ..Commit::default() }).await.unwrap();
+            store
+                .commit(Commit {
+                    events: vec![event],
+                    ..Commit::default()
+                })
+                .await
+                .unwrap();
         }
-        let listed = store.sessions(&funnel(), &SessionFilter::default(), None, 10).await.unwrap();
+        let listed = store
+            .sessions(&funnel(), &SessionFilter::default(), None, 10)
+            .await
+            .unwrap();
         assert_eq!(listed, [(3000, session("s1")), (2000, session("s2"))]);
     }
 }
@@ -121,21 +161,38 @@ async fn a_closed_store_says_so_and_has_kept_everything() {
     let store = SqliteStore::open(&path).unwrap();
     store.commit(events(&[("s1", "e1")])).await.unwrap();
     store.close().await;
-    assert!(matches!(store.commit(events(&[("s1", "e2")])).await, Err(StoreError::Failed(_))));
+    assert!(matches!(
+        store.commit(events(&[("s1", "e2")])).await,
+        Err(StoreError::Failed(_))
+    ));
     let again = SqliteStore::open(&path).unwrap();
-    assert_eq!(again.session(&funnel(), &session("s1")).await.unwrap().events.len(), 1);
+    assert_eq!(
+        again
+            .session(&funnel(), &session("s1"))
+            .await
+            .unwrap()
+            .events
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
-async fn a_full_disk_is_an_error_and_not_a_lie() {
+async fn a_commit_that_fails_is_not_there_and_takes_no_other_along() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ttr.db");
-    let store = SqliteStore::open(&path).unwrap();
-    store.commit(events(&[("s1", "e1")])).await.unwrap();
-    // SQLite's own limit stands in for the disk: the same error at the same place.
-    let mut large = events(&[("s1", "e2")]);
-    large.events[0].properties.insert("text".into(), "x".repeat(1_200_000_000).into());
-    assert!(store.commit(large).await.is_err());
-    store.commit(events(&[("s1", "e3")])).await.unwrap();
-    assert_eq!(store.session(&funnel(), &session("s1")).await.unwrap().events.len(), 2);
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TRIGGER fault BEFORE INSERT ON event WHEN NEW.event_id = 'poison'
+             BEGIN SELECT RAISE(ABORT, 'fault'); END",
+        )
+        .unwrap();
+    let commits =
+        ["e1", "poison", "e2"].map(|id| store.commit(events(&[("s1", &format!("before-{id}")), ("s1", id)])));
+    let outcomes: Vec<bool> = join_all(commits).await.iter().map(Result::is_ok).collect();
+    assert_eq!(outcomes, [true, false, true]);
+    let read = store.session(&funnel(), &session("s1")).await.unwrap();
+    assert_eq!(read.events.len(), 4, "of the failed commit, nothing");
 }

@@ -16,15 +16,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// Whop's secret in the tests.
-pub const SECRET: &str = "ws_0123456789abcdef_secret";
+pub(crate) const SECRET: &str = "ws_0123456789abcdef_secret";
 
 /// The owner's token in the tests.
-pub const TOKEN: &str = "owner-token";
+pub(crate) const TOKEN: &str = "owner-token";
 
 /// A running application on its own store.
-pub struct TestApp {
+pub(crate) struct TestApp {
     /// Where it listens.
-    pub url: String,
+    pub(crate) url: String,
     client: Client,
     server: JoinHandle<()>,
     folder: TempDir,
@@ -37,7 +37,7 @@ impl Drop for TestApp {
 }
 
 /// Environment of a test: Whop by its link, one key for the funnel.
-pub fn environment(database: &Path, addr: SocketAddr) -> HashMap<String, String> {
+pub(crate) fn environment(database: &Path, addr: SocketAddr) -> HashMap<String, String> {
     [
         ("DATABASE_URL", format!("sqlite://{}", database.display())),
         ("LEPTOS_SITE_ADDR", addr.to_string()),
@@ -51,65 +51,87 @@ pub fn environment(database: &Path, addr: SocketAddr) -> HashMap<String, String>
 }
 
 /// The repository's `Leptos.toml`, which is thereby tested.
-pub fn leptos_toml() -> &'static Path {
+pub(crate) fn leptos_toml() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Leptos.toml"))
 }
 
 impl TestApp {
     /// Starts with Whop in `link` mode.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// Starts with more in the environment.
-    pub async fn start_with(more: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut env = environment(&folder.path().join("ttr.db"), addr);
-        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        env.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let config = Config::load(leptos_toml(), &env).unwrap();
         let whop = config.whop.clone().unwrap();
         let application = serve::build(&config, whop, false, TOKEN.to_owned().into()).unwrap();
         let server = tokio::spawn(async move {
             axum::serve(listener, application.router).await.unwrap();
         });
-        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { url: format!("http://{addr}"), client, server, folder }
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self {
+            url: format!("http://{addr}"),
+            client,
+            server,
+            folder,
+        }
     }
 
     /// Folder of the store.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn get(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
     }
 
-    pub fn post(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.client.post(format!("{}{path}", self.url))
     }
 
     /// Posts as one of the site's own pages does.
-    pub async fn from_browser(&self, body: &Value) -> Response {
-        self.post("/api/pulse").header("sec-fetch-site", "same-origin").json(body).send().await.unwrap()
+    pub(crate) async fn from_browser(&self, body: &Value) -> Response {
+        self.post("/api/pulse")
+            .header("sec-fetch-site", "same-origin")
+            .json(body)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Posts with the funnel's key.
-    pub async fn with_key(&self, body: &Value) -> Response {
+    pub(crate) async fn with_key(&self, body: &Value) -> Response {
         let request = self.post("/api/track/events").header("x-aurea-api-key", "key-1");
-        request.header("x-aurea-funnel-id", "ttr").json(body).send().await.unwrap()
+        request
+            .header("x-aurea-funnel-id", "ttr")
+            .json(body)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Posts a delivery as Whop's dashboard webhooks do, signed by the official library.
-    pub async fn from_whop(&self, id: &str, body: &str) -> Response {
+    pub(crate) async fn from_whop(&self, id: &str, body: &str) -> Response {
         let seconds = now() / 1000;
-        self.delivery(id, seconds, &sign(SECRET, id, seconds, body), body).await
+        self.delivery(id, seconds, &sign(SECRET, id, seconds, body), body)
+            .await
     }
 
     /// Posts a delivery with these headers.
-    pub async fn delivery(&self, id: &str, seconds: i64, signature: &str, body: &str) -> Response {
+    pub(crate) async fn delivery(&self, id: &str, seconds: i64, signature: &str, body: &str) -> Response {
         self.post("/api/webhooks/whop")
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds.to_string())
@@ -121,26 +143,31 @@ impl TestApp {
     }
 
     /// Reads something of the owner's.
-    pub async fn owner(&self, path: &str) -> Value {
-        let response = self.get(&format!("/api/aurea/funnels/{path}")).bearer_auth(TOKEN).send().await.unwrap();
+    pub(crate) async fn owner(&self, path: &str) -> Value {
+        let response = self
+            .get(&format!("/api/aurea/funnels/{path}"))
+            .bearer_auth(TOKEN)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         response.json().await.unwrap()
     }
 
     /// Reads a session of the site's funnel.
-    pub async fn session(&self, session_id: &str) -> Value {
+    pub(crate) async fn session(&self, session_id: &str) -> Value {
         self.owner(&format!("ttr/sessions/{session_id}")).await
     }
 }
 
 /// Signs as Whop documents: keyed with the bytes of the whole secret.
-pub fn sign(secret: &str, id: &str, seconds: i64, body: &str) -> String {
+pub(crate) fn sign(secret: &str, id: &str, seconds: i64, body: &str) -> String {
     let library = standardwebhooks::Webhook::from_bytes(secret.as_bytes().to_vec()).unwrap();
     library.sign(id, seconds, body.as_bytes()).unwrap()
 }
 
 /// A batch of events of one session, in the seed's shape.
-pub fn batch(session_id: &str, events: &[(&str, i64)]) -> Value {
+pub(crate) fn batch(session_id: &str, events: &[(&str, i64)]) -> Value {
     let event = |(name, timestamp): &(&str, i64)| {
         json!({
             "eventName": name, "properties": {}, "timestamp": timestamp,
@@ -151,7 +178,7 @@ pub fn batch(session_id: &str, events: &[(&str, i64)]) -> Value {
 }
 
 /// A Whop payment of 99 USD for a session.
-pub fn payment(payment_id: &str, metadata: &Value) -> String {
+pub(crate) fn payment(payment_id: &str, metadata: &Value) -> String {
     json!({
         "id": "msg_body", "api_version": "v1", "type": "payment.succeeded",
         "data": {"id": payment_id, "total": 99.0, "currency": "usd", "billing_reason": "one_time", "metadata": metadata},
@@ -160,12 +187,12 @@ pub fn payment(payment_id: &str, metadata: &Value) -> String {
 }
 
 /// The metadata of session `s1` of visitor `a1`.
-pub fn metadata(checkout_started_at: i64) -> Value {
+pub(crate) fn metadata(checkout_started_at: i64) -> Value {
     json!({"aurea_anonymous_id": "a1", "aurea_session_id": "s1", "checkout_started_at": checkout_started_at.to_string()})
 }
 
 /// An event as the store takes it.
-pub fn stored_event(session_id: &str, event_id: &str, name: &str, timestamp: i64) -> Event {
+pub(crate) fn stored_event(session_id: &str, event_id: &str, name: &str, timestamp: i64) -> Event {
     Event {
         funnel: FunnelId::parse("ttr").unwrap(),
         source: Source::Browser,
@@ -182,6 +209,11 @@ pub fn stored_event(session_id: &str, event_id: &str, name: &str, timestamp: i64
 }
 
 /// The names of a session's events.
-pub fn names(session: &Value) -> Vec<&str> {
-    session["events"].as_array().unwrap().iter().map(|event| event["eventName"].as_str().unwrap()).collect()
+pub(crate) fn names(session: &Value) -> Vec<&str> {
+    session["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["eventName"].as_str().unwrap())
+        .collect()
 }

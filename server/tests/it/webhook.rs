@@ -10,11 +10,20 @@ use server::clock::now;
 async fn a_payment_converts_the_session_that_began_the_checkout() {
     let app = TestApp::start().await;
     let start = now() - 200_000;
-    app.from_browser(&batch("s1", &[("page_view", start), ("faq_opened", start + 5000)])).await;
-    let answer = app.from_whop("msg_1", &payment("pay_1", &metadata(start + 50_000))).await;
+    app.from_browser(&batch(
+        "s1",
+        &[("page_view", start), ("faq_opened", start + 5000)],
+    ))
+    .await;
+    let answer = app
+        .from_whop("msg_1", &payment("pay_1", &metadata(start + 50_000)))
+        .await;
     assert_eq!(answer.status(), StatusCode::OK);
     let session = app.session("s1").await;
-    assert_eq!(names(&session), ["page_view", "faq_opened", "checkout_completed", "session_end"]);
+    assert_eq!(
+        names(&session),
+        ["page_view", "faq_opened", "checkout_completed", "session_end"]
+    );
     assert_eq!(session["conversionValue"], 99);
     let completed = &session["events"][2]["properties"];
     assert_eq!(completed["revenue"], 99);
@@ -24,7 +33,10 @@ async fn a_payment_converts_the_session_that_began_the_checkout() {
     assert_eq!(completed["sessionEnd"], true);
     assert_eq!(completed["checkoutDuration"], 150);
     let ended = &session["events"][3]["properties"];
-    assert_eq!((&ended["converted"], &ended["conversionType"], &ended["duration"]), (&json!(true), &json!("purchase"), &json!(150)));
+    assert_eq!(
+        (&ended["converted"], &ended["conversionType"], &ended["duration"]),
+        (&json!(true), &json!("purchase"), &json!(150))
+    );
 }
 
 #[tokio::test]
@@ -43,10 +55,17 @@ async fn the_webhook_may_come_before_the_browsers_events() {
             app.from_whop("msg_1", &body).await;
         }
         let session = app.session("s1").await;
-        sessions.push((names(&session).join(" "), session["converted"].clone(), session["conversionValue"].clone()));
+        sessions.push((
+            names(&session).join(" "),
+            session["converted"].clone(),
+            session["conversionValue"].clone(),
+        ));
     }
     assert_eq!(sessions[0], sessions[1]);
-    assert_eq!(sessions[0].0, "page_view scroll_depth_25 checkout_completed session_end");
+    assert_eq!(
+        sessions[0].0,
+        "page_view scroll_depth_25 checkout_completed session_end"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +110,9 @@ async fn both_secrets_are_good_while_rotating() {
     for (id, secret) in [("msg_1", SECRET), ("msg_2", "ws_an_older_one")] {
         let body = payment(&format!("pay_{id}"), &metadata(now() - 1000));
         let seconds = now() / 1000;
-        let answer = app.delivery(id, seconds, &sign(secret, id, seconds, &body), &body).await;
+        let answer = app
+            .delivery(id, seconds, &sign(secret, id, seconds, &body), &body)
+            .await;
         assert_eq!(answer.status(), StatusCode::OK, "{secret}");
     }
 }
@@ -99,11 +120,24 @@ async fn both_secrets_are_good_while_rotating() {
 #[tokio::test]
 async fn a_payment_without_metadata_is_kept_unattributed() {
     let app = TestApp::start().await;
-    assert_eq!(app.from_whop("msg_1", &payment("pay_1", &json!(null))).await.status(), StatusCode::OK);
+    assert_eq!(
+        app.from_whop("msg_1", &payment("pay_1", &json!(null)))
+            .await
+            .status(),
+        StatusCode::OK
+    );
     let payments = app.owner("ttr/payments").await;
-    let [only] = &payments["payments"].as_array().unwrap()[..] else { panic!("{payments}") };
-    assert_eq!((&only["paymentId"], &only["amount"], &only["currency"]), (&json!("pay_1"), &json!(99), &json!("USD")));
-    assert_eq!((&only["unattributed"], &only["sessionId"]), (&json!(true), &Value::Null));
+    let [only] = &payments["payments"].as_array().unwrap()[..] else {
+        panic!("{payments}")
+    };
+    assert_eq!(
+        (&only["paymentId"], &only["amount"], &only["currency"]),
+        (&json!("pay_1"), &json!(99), &json!("USD"))
+    );
+    assert_eq!(
+        (&only["unattributed"], &only["sessionId"]),
+        (&json!(true), &Value::Null)
+    );
     assert_eq!(app.owner("ttr/sessions").await["sessions"], json!([]));
 }
 
@@ -111,12 +145,17 @@ async fn a_payment_without_metadata_is_kept_unattributed() {
 async fn with_only_a_visitor_the_money_belongs_to_their_newest_checkout() {
     let app = TestApp::start().await;
     let start = now() - 100_000;
-    app.with_key(&batch("older", &[("checkout_started", start)])).await;
-    app.with_key(&batch("newer", &[("checkout_started", start + 1000)])).await;
-    app.with_key(&batch("later", &[("page_view", start + 2000)])).await;
-    app.from_whop("msg_1", &payment("pay_1", &json!({"aurea_anonymous_id": "a1"}))).await;
+    app.with_key(&batch("older", &[("checkout_started", start)]))
+        .await;
+    app.with_key(&batch("newer", &[("checkout_started", start + 1000)]))
+        .await;
+    app.with_key(&batch("later", &[("page_view", start + 2000)]))
+        .await;
+    app.from_whop("msg_1", &payment("pay_1", &json!({"aurea_anonymous_id": "a1"})))
+        .await;
     assert_eq!(app.session("newer").await["converted"], true);
-    app.from_whop("msg_2", &payment("pay_2", &json!({"aurea_id": "stranger"}))).await;
+    app.from_whop("msg_2", &payment("pay_2", &json!({"aurea_id": "stranger"})))
+        .await;
     assert_eq!(app.session("stranger").await["converted"], true);
 }
 
@@ -147,17 +186,30 @@ async fn what_is_authentic_and_unknown_is_kept_and_answered_200() {
 #[tokio::test]
 async fn ids_that_are_none_are_as_good_as_missing() {
     let app = TestApp::start().await;
-    let hostile = json!({"aurea_anonymous_id": "<script>", "aurea_session_id": "a b", "checkout_started_at": "soon"});
-    assert_eq!(app.from_whop("msg_1", &payment("pay_1", &hostile)).await.status(), StatusCode::OK);
-    assert_eq!(app.owner("ttr/payments").await["payments"][0]["unattributed"], true);
+    let hostile =
+        json!({"aurea_anonymous_id": "<script>", "aurea_session_id": "a b", "checkout_started_at": "soon"});
+    assert_eq!(
+        app.from_whop("msg_1", &payment("pay_1", &hostile)).await.status(),
+        StatusCode::OK
+    );
+    assert_eq!(
+        app.owner("ttr/payments").await["payments"][0]["unattributed"],
+        true
+    );
 }
 
 #[tokio::test]
 async fn only_posts_of_a_sane_size_are_deliveries() {
     let app = TestApp::start().await;
-    assert_eq!(app.get("/api/webhooks/whop").send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        app.get("/api/webhooks/whop").send().await.unwrap().status(),
+        StatusCode::METHOD_NOT_ALLOWED
+    );
     let large = vec![b' '; 2 * 1024 * 1024 + 1];
     let answer = app.post("/api/webhooks/whop").body(large).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(app.post("/api/webhooks/unknown").send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        app.post("/api/webhooks/unknown").send().await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
 }
