@@ -119,7 +119,7 @@ test("nothing shifts while the page loads", async ({ page }) => {
 
 for (const path of pages) {
   test(`${path} is sent with the headers that protect it`, async ({ ttr }) => {
-    const { headers } = await send(ttr.origin + path, { method: "GET" });
+    const { headers } = await send(ttr.origin + path, { method: "GET", headers: { accept: "text/html" } });
     const csp = headers["content-security-policy"];
     expect(csp).not.toMatch(/'unsafe-inline'|'unsafe-eval'/);
     expect(csp).toMatch(/default-src 'none'|default-src 'self'/);
