@@ -6,7 +6,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import zlib from "node:zlib";
 
 process.chdir(join(import.meta.dirname, ".."));
@@ -15,6 +15,7 @@ const settings = metadata.metadata.leptos[0];
 const name = settings["output-name"];
 const site = settings["site-root"];
 const hashFile = "target/release/hash.txt";
+const stampFile = "target/site.stamp";
 const npm = createRequire(join(process.cwd(), "end2end/package.json")); // packages are there once scripts/tools was run
 
 /** Runs a program to its end, its output as ours. */
@@ -49,21 +50,21 @@ async function page() {
     "--target-dir", "target/front");
   await run("scripts/tools", "wasm-bindgen");
   const module = `target/front/${wasm32}/${profile}/${settings["lib-package"].replaceAll("-", "_")}.wasm`;
-  if (!isCurrent(module)) await writeSite(module);
+  const inputs = [module, "scripts/build.mjs", "end2end/package-lock.json", "Cargo.toml",
+    ...filesBelow(dirname(settings["style-file"])), ...filesBelow(settings["assets-dir"])];
+  const stamp = hashOf(...inputs.flatMap((file) => [file, readFileSync(file)]));
+  if (isCurrent(stamp)) return;
+  await writeSite(module);
+  writeFileSync(stampFile, stamp + readFileSync(hashFile)); // last, so that a build that failed is not current
 }
 
-/** True if the site was made from exactly these inputs; writes down what it is made from otherwise. */
-function isCurrent(module) {
-  const inputs = [module, "scripts/build.mjs", "end2end/package-lock.json", "Cargo.toml",
-    ...filesBelow("style"), ...filesBelow(settings["assets-dir"])];
-  const stamp = hashOf(...inputs.flatMap((file) => [file, readFileSync(file)]));
-  const stampFile = "target/site.stamp";
-  const hashed = existsSync(hashFile) ? readFileSync(hashFile, "utf8").matchAll(/^(\w+): (.+)$/gm) : [];
-  const files = [...hashed].map(([, kind, hash]) => join(site, settings["site-pkg-dir"], `${name}.${hash}.${kind}`));
-  const current = files.length > 0 && files.every(existsSync) && existsSync(stampFile) &&
-    readFileSync(stampFile, "utf8") === stamp;
-  if (!current) writeFileSync(stampFile, stamp);
-  return current;
+/** True if the site is there, was made from exactly these inputs, and not by cargo-leptos since. */
+function isCurrent(stamp) {
+  if (!existsSync(stampFile) || !existsSync(hashFile)) return false;
+  const hashes = readFileSync(hashFile, "utf8");
+  const files = [...hashes.matchAll(/^(\w+): (.+)$/gm)].map(([, kind, hash]) => `${name}.${hash}.${kind}`);
+  return readFileSync(stampFile, "utf8") === stamp + hashes &&
+    files.every((file) => existsSync(join(site, settings["site-pkg-dir"], file)));
 }
 
 async function writeSite(module) {

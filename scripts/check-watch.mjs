@@ -30,7 +30,7 @@ const watch = spawn("make", ["watch"], {
   detached: true, // a group of its own, so that all of it can be ended
   env: {
     ...process.env, LEPTOS_SITE_ADDR: "127.0.0.1:3900", LEPTOS_RELOAD_PORT: "3901", SITE_URL: origin,
-    DATABASE_URL: `sqlite://${folder}/ttr.db`, TTR__SIMULATOR__ENABLED: "false",
+    DATABASE_URL: `sqlite://${folder}/ttr.db`, TTR__SIMULATOR__ADDR: "127.0.0.1:3902",
   },
 });
 const browser = await chromium.launch(launchOptions);
