@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use app::event::{AnonymousId, SessionId};
 use futures::future::join_all;
+use proptest::prelude::*;
 use server::domain::commit::Commit;
 use server::domain::event::FunnelId;
 use server::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, record};
 use server::domain::money::{Currency, Money};
+use server::domain::session::fold;
 use server::store::sqlite::SqliteStore;
 use server::store::{SessionFilter, Store, StoreError};
 use tempfile::TempDir;
@@ -195,4 +197,69 @@ async fn a_commit_that_fails_is_not_there_and_takes_no_other_along() {
     assert_eq!(outcomes, [true, false, true]);
     let read = store.session(&funnel(), &session("s1")).await.unwrap();
     assert_eq!(read.events.len(), 4, "of the failed commit, nothing");
+}
+
+/// A visit with a purchase, as the commits that bring it.
+fn a_visit() -> Vec<Commit> {
+    let names = [
+        "page_view",
+        "faq_opened",
+        "session_end",
+        "checkout_started",
+        "page_view",
+        "custom",
+    ];
+    let event = |(name, at): (&&str, i64)| stored_event("s1", &format!("{name}-{at}"), name, at);
+    let mut commits: Vec<Commit> = names
+        .iter()
+        .zip((1000..).step_by(700))
+        .map(|pair| Commit {
+            events: vec![event(pair)],
+            ..Commit::default()
+        })
+        .collect();
+    commits.push(paid("pay_1"));
+    commits
+}
+
+/// Puts neighbours together as `cuts` says: how a browser batches its events.
+fn split(commits: &[Commit], cuts: &[bool]) -> Vec<Commit> {
+    let mut batches: Vec<Commit> = Vec::new();
+    for (commit, cut) in commits.iter().zip(cuts.iter().cycle()) {
+        match batches.last_mut() {
+            Some(last) if !cut => {
+                last.events.extend(commit.events.clone());
+                last.payments.extend(commit.payments.clone());
+                last.conversions.extend(commit.conversions.clone());
+            }
+            _ => batches.push(commit.clone()),
+        }
+    }
+    batches
+}
+
+fn any_order_twice() -> impl Strategy<Value = Vec<Commit>> {
+    Just([a_visit(), a_visit()].concat()).prop_shuffle()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_order_split_and_duplication_of_commits_is_the_same_session(
+        shuffled in any_order_twice(),
+        cuts in prop::collection::vec(any::<bool>(), 1..14),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let read = |commits: Vec<Commit>| runtime.block_on(async {
+            let (store, _folder) = stores().remove(0);
+            for commit in commits {
+                store.commit(commit).await.unwrap();
+            }
+            let listed = store.sessions(&funnel(), &SessionFilter::default(), None, 10).await.unwrap();
+            let record = store.session(&funnel(), &session("s1")).await.unwrap();
+            (fold(record.events, record.conversions), listed)
+        });
+        prop_assert_eq!(read(split(&shuffled, &cuts)), read(a_visit()));
+    }
 }
