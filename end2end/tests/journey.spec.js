@@ -49,7 +49,7 @@ for (const mode of ["link", "api"]) {
         sessionId, anonymousId, state: "converted", conversionType: "purchase", conversionValue: 99, currency: "USD",
       });
       expectInOrder(namesOf(session), [
-        "page_view", "scroll_depth_25", "scroll_depth_50", "scroll_depth_75", "scroll_depth_100", "video_started",
+        "page_view", "scroll_depth_25", "scroll_depth_50", "scroll_depth_75", "scroll_depth_90", "scroll_depth_100", "video_started",
         "video_progress_25", "video_paused", "faq_opened", "buy_button_clicked", "checkout_started", "checkout_completed",
         "session_end",
       ]);

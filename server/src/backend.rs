@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use app::server_fns::{Answer, Backend, CheckoutForm, RawBody};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use leptos::context::use_context;
 use leptos::server_fn::ServerFnError;
-use leptos_axum::{ResponseOptions, extract, redirect};
+use leptos_axum::{ResponseOptions, extract};
+use url::Url;
 
 use crate::checkout::Checkouts;
 use crate::clock::now;
@@ -39,8 +40,7 @@ impl Backend for ServerBackend {
             }
             let private = headers.get("sec-gpc").is_some_and(|value| value == "1")
                 || headers.get("dnt").is_some_and(|value| value == "1");
-            redirect(self.checkouts.begin(form, private, now()).await.as_str());
-            Ok(())
+            see_other(&self.checkouts.begin(form, private, now()).await)
         })
     }
 
@@ -70,6 +70,17 @@ impl Backend for ServerBackend {
             }
         })
     }
+}
+
+/// A form's answer: go there, with GET.
+fn see_other(url: &Url) -> Result<(), ServerFnError> {
+    let location =
+        HeaderValue::try_from(url.as_str()).map_err(|error| ServerFnError::new(error.to_string()))?;
+    if let Some(response) = use_context::<ResponseOptions>() {
+        response.insert_header(header::LOCATION, location);
+    }
+    set_status(StatusCode::SEE_OTHER);
+    Ok(())
 }
 
 fn set_status(status: StatusCode) {

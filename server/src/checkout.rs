@@ -22,7 +22,7 @@ use crate::store::Store;
 const COMMIT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A click this old or new by the visitor's clock is dated by ours.
-const BELIEVABLE: Millis = 2000;
+const BELIEVABLE: u64 = 2000;
 
 /// Begins checkouts.
 pub struct Checkouts {
@@ -147,7 +147,7 @@ impl Click {
             click_id: EventId::parse(form.click_id)
                 .unwrap_or_else(|_| derived_id(&["click", &Uuid::now_v7().to_string()])),
             at: started_at
-                .filter(|at| (now - at).abs() <= BELIEVABLE)
+                .filter(|at| now.abs_diff(*at) <= BELIEVABLE)
                 .unwrap_or(now),
             location: form.location.chars().take(200).collect(),
             page: Page {

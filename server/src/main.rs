@@ -1,5 +1,7 @@
 //! `ttr`: the commands.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match Config::load(&cli.config, &std::env::vars().collect()) {
+    let config = match Config::load(&cli.config, &environment()) {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
@@ -52,6 +54,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// Variables that are not text can't be ours.
+fn environment() -> HashMap<String, String> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

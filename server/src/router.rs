@@ -1,7 +1,9 @@
 //! Every route and layer of the program on one screen.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::Page;
 use app::server_fns::Backend;
@@ -10,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use leptos::context::provide_context;
@@ -18,6 +20,9 @@ use tower::util::MapResponseLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use url::form_urlencoded;
 
 use crate::aurea::{self, AdminToken};
 use crate::backend::ServerBackend;
@@ -29,6 +34,9 @@ use crate::report::Report;
 use crate::site::{self, Pages};
 use crate::store::Store;
 use crate::{ops, webhook};
+
+/// A request that is not read and answered by then is given up.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// What handlers are given.
 #[derive(Clone, FromRef)]
@@ -79,7 +87,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/sitemap.xml", get(site::sitemap))
         .route(
             "/api/checkout",
-            post(server_fn).layer(DefaultBodyLimit::max(16 * 1024)),
+            post(checkout).layer(DefaultBodyLimit::max(64 * 1024)),
         )
         .route(
             "/api/webhooks/whop",
@@ -92,6 +100,10 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/health/ready", get(ops::ready))
         .nest_service("/pkg", pkg(shell))
         .fallback_service(assets(shell.site_root, state.clone()))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            TIME_LIMIT,
+        ))
         .layer(CatchPanicLayer::new()) // a handler that panics answers 500 and takes nobody along
         .layer(MapResponseLayer::new(move |mut response: Response| {
             response.headers_mut().extend(fixed.clone());
@@ -100,17 +112,26 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .with_state(state)
 }
 
+/// The buy button's form. Each field once and as text, whatever a browser or its extensions made of it: a sale is never
+/// lost to a field.
+async fn checkout(backend: State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
+    let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).collect();
+    let tidy = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    server_fn(backend, parts, tidy.into()).await
+}
+
 /// The server functions' door. The body is read here, so that the route's limit answers 413 however it was sent.
-async fn server_fn(State(backend): State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
+async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, body: Bytes) -> Response {
+    // With these two, leptos would answer with a redirect to the referrer, whoever that is.
+    parts.headers.remove(header::ACCEPT);
+    parts.headers.remove(header::REFERER);
     let request = Request::from_parts(parts, Body::from(body));
     let context = move || provide_context::<Arc<dyn Backend>>(Arc::<ServerBackend>::clone(&backend));
-    let mut response = leptos_axum::handle_server_fns_with_context(context, request)
+    leptos_axum::handle_server_fns_with_context(context, request)
         .await
-        .into_response();
-    if !response.status().is_redirection() {
-        response.headers_mut().remove(header::LOCATION); // leptos sends forms back even with a refusal
-    }
-    response
+        .into_response()
 }
 
 /// `POST /api/track/events` and its alias `/api/pulse`.

@@ -72,6 +72,13 @@ pub fn build(
     let store = Arc::new(SqliteStore::open(&config.database)?);
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let assets = AssetNames::beside_the_program();
+    let stylesheet = config.site.root.join(assets.css.trim_start_matches('/'));
+    if !stylesheet.is_file() {
+        tracing::warn!(
+            "{} is not there: the page has no style and no islands; is LEPTOS_SITE_ROOT right?",
+            stylesheet.display()
+        );
+    }
     let site = Arc::new(site(config, &assets, simulated));
     let csp = csp::header(&Policy {
         scripts: &[Some(site.boot.clone()), app::reload_script(&site)]

@@ -37,7 +37,7 @@ pub(crate) fn VideoSection(words: words::Video) -> impl IntoView {
                             aria-label=words.name.clone()
                             controls
                             playsinline
-                            preload="none"
+                            preload="metadata"
                             poster=words.poster
                             width=words.width
                             height=words.height

@@ -1,6 +1,7 @@
 //! The owner's JSON: sessions and payments, with the admin token.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -83,8 +84,9 @@ pub async fn sessions(
     _: Owner,
     State(report): State<Report>,
     Path(funnel): Path<String>,
-    Query(query): Query<SessionsQuery>,
+    query: Result<Query<SessionsQuery>, QueryRejection>,
 ) -> Result<Json<SessionsJson>, ApiError> {
+    let Query(query) = query.map_err(|rejection| bad("query", rejection.body_text()))?;
     let anonymous_id = query.anonymous_id.map(AnonymousId::parse).transpose();
     let cursor = query
         .cursor
@@ -106,8 +108,9 @@ pub async fn session(
     _: Owner,
     State(report): State<Report>,
     Path((funnel, session_id)): Path<(String, String)>,
-    Query(query): Query<SessionQuery>,
+    query: Result<Query<SessionQuery>, QueryRejection>,
 ) -> Result<Json<SessionJson>, ApiError> {
+    let Query(query) = query.map_err(|_| bad("cursor", "is not one of ours"))?;
     let unknown = || ApiError::not_found("there is no such session");
     let session_id = SessionId::parse(session_id).map_err(|_| unknown())?;
     let session = report

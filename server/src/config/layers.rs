@@ -65,7 +65,13 @@ impl Layers {
             return Err(faults);
         }
         for (variable, key, value) in overrides(env) {
-            set(&mut layers.merged, &key, &value);
+            if !set(&mut layers.merged, &key, &value) {
+                let message = format!("{key} is no key that can be set");
+                return Err(vec![Fault {
+                    place: variable,
+                    message,
+                }]);
+            }
             layers.from_env.insert(key, variable);
         }
         Ok(layers)
@@ -137,16 +143,16 @@ fn overrides(env: &HashMap<String, String>) -> Vec<(String, String, String)> {
     general.into_iter().chain(plain).collect()
 }
 
-/// A value keeps the type it has in the file; a new one is read as TOML if it is a number or a boolean.
-fn set(document: &mut DocumentMut, key: &str, text: &str) {
+/// A value keeps the type it has in the file; a new one is text unless it is a boolean. False if there is no such place.
+fn set(document: &mut DocumentMut, key: &str, text: &str) -> bool {
     let mut parts: Vec<&str> = key.split('.').collect();
-    let Some(last) = parts.pop() else { return };
+    let Some(last) = parts.pop() else { return false };
     let mut table: &mut dyn TableLike = document.as_table_mut();
     for part in parts {
         let item = table.entry(part).or_insert_with(toml_edit::table);
         match item.as_table_like_mut() {
             Some(inner) => table = inner,
-            None => return,
+            None => return false,
         }
     }
     let is_text = table.get(last).is_none_or(Item::is_str);
@@ -155,6 +161,7 @@ fn set(document: &mut DocumentMut, key: &str, text: &str) {
         _ => Value::from(text),
     };
     table.insert(last, Item::Value(value));
+    true
 }
 
 fn item<'a>(document: &'a Document<String>, key: &str) -> Option<&'a Item> {

@@ -1,8 +1,8 @@
 //! `Leptos.toml` and the environment become one validated [`Config`].
 //!
 //! Layers, later ones win: `Leptos.toml`, `TTR__SECTION__KEY`, the plain names (`DATABASE_URL`, …). Secrets come from
-//! the environment or a `*_FILE` path only. All faults are reported at once, each with its file and line or its
-//! variable, before any port is opened.
+//! the environment or a `*_FILE` path only. Each fault names its file and line, or its variable, before any port is opened;
+//! a wrong form (a key that is unknown or missing) is reported alone, wrong values all at once.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -253,8 +253,8 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
     }
 }
@@ -279,7 +279,9 @@ fn mode(wanted: Option<&str>, site: &Site, faults: &mut Faults<'_>) -> Option<Mo
 }
 
 fn database(url: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
+    let path = url
+        .strip_prefix("sqlite://")
+        .filter(|path| !path.is_empty() && !path.contains('?'));
     if path.is_none() {
         faults.add("store.url", "must be sqlite://PATH, such as sqlite://data/ttr.db");
     }
@@ -385,7 +387,7 @@ fn receive_keys(secrets: &Secrets, faults: &mut Faults<'_>) -> Vec<ReceiveKey> {
             }),
             Err(error) => faults.list.push(Fault {
                 place: "AUREA_RECEIVE_KEYS".into(),
-                message: format!("the funnel {funnel:?} {error}"),
+                message: format!("a funnel {error}; write key:funnel"),
             }),
         }
     }

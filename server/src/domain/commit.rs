@@ -1,7 +1,8 @@
 //! What one decision writes: whole or not at all.
 //!
-//! Every row has a key made from what it says, and a row that is already there stays as it is. Writing a commit twice,
-//! or two commits in either order, therefore leaves the same store: repeats need no special case anywhere.
+//! Every row has a key made from what it says. A row that is already there stays as it is; only what a payment did not
+//! say before is filled in when a later delivery says it. Writing a commit twice, or two commits in either order,
+//! therefore leaves the same store: repeats need no special case anywhere.
 
 use super::Millis;
 use super::event::Event;
@@ -57,6 +58,9 @@ pub struct Commit {
     pub payments: Vec<Payment>,
     /// First payments that a checkout led to.
     pub conversions: Vec<Conversion>,
+    /// Conversions that an event of this commit tells of, by its place in `events`: written only if the event is new, so
+    /// that no conversion stands without the event that closes its session.
+    pub told: Vec<(usize, Conversion)>,
 }
 
 /// What a commit changed.

@@ -69,6 +69,12 @@ impl Money {
     /// the minor unit is noise, anything more is refused rather than rounded.
     pub fn parse_major(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let not_a_number = || MoneyError::NotANumber(text.chars().take(40).collect());
+        if !text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+        {
+            return Err(not_a_number()); // the decimal parser takes underscores
+        }
         let major = Decimal::from_str(text)
             .or_else(|_| Decimal::from_scientific(text))
             .map_err(|_| not_a_number())?;
@@ -137,7 +143,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_never_guessed() {
         assert_eq!(parse("-1", "USD"), Err(MoneyError::Negative));
-        for text in ["1e30", "1e400", "99,00", "", "NaN", "abc", "0x10"] {
+        for text in ["1e30", "1e400", "99,00", "", "NaN", "abc", "0x10", "1_000"] {
             assert!(
                 matches!(parse(text, "USD"), Err(MoneyError::NotANumber(_))),
                 "{text}"

@@ -65,7 +65,7 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
 
     let converted_end = events
         .iter()
-        .find(|event| event.is_converted_end())
+        .find(|event| event.is_converted_end() && !conversions.is_empty())
         .map(|event| event.timestamp);
     let touch = first_touch(&events);
     let session_id = events.first().map_or_else(
@@ -85,7 +85,7 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
         .into_iter()
         .map(|event| {
             let after_end = ended;
-            ended |= event.is_converted_end();
+            ended |= Some(event.timestamp) == converted_end && event.is_converted_end();
             Moment { event, after_end }
         })
         .collect();
@@ -166,14 +166,10 @@ pub fn view(session: &Session, now: Millis) -> View {
         };
     }
     let started = session.last(|event| event.name == name::CHECKOUT_STARTED);
-    let last_on_site = session.last(|event| {
-        let leaving = matches!(
-            event.name.as_str(),
-            name::CHECKOUT_STARTED | name::BUY_BUTTON_CLICKED
-        );
-        !leaving && !event.is_provisional_end()
-    });
-    if let Some(started) = started.filter(|started| last_on_site.is_none_or(|last| last <= *started)) {
+    // A page that is being left may still say a word; only arriving on one is coming back.
+    let arrived =
+        session.last(|event| matches!(event.name.as_str(), name::PAGE_VIEW | name::CHECKOUT_RETURNED));
+    if let Some(started) = started.filter(|started| arrived.is_none_or(|arrived| arrived <= *started)) {
         return if now - started < DAY {
             View {
                 state: State::Checkout,
@@ -194,7 +190,7 @@ pub fn view(session: &Session, now: Millis) -> View {
     if session
         .timeline
         .last()
-        .is_some_and(|moment| moment.event.is_provisional_end())
+        .is_some_and(|moment| moment.event.name == name::SESSION_END)
     {
         View {
             state: over,
@@ -249,11 +245,10 @@ impl Session {
             .find_map(|conversion| conversion.amount)?
             .currency;
         let amounts = self.conversions.iter().filter_map(|conversion| conversion.amount);
-        let minor = amounts
+        let same = amounts
             .filter(|amount| amount.currency == currency)
-            .map(|amount| amount.minor)
-            .sum();
-        Some((minor, currency))
+            .map(|amount| amount.minor);
+        Some((same.fold(0, i64::saturating_add), currency))
     }
 
     fn last(&self, wanted: impl Fn(&Event) -> bool) -> Option<Millis> {
@@ -375,6 +370,33 @@ mod tests {
                 end_reason: Some("inactive")
             }
         );
+    }
+
+    #[test]
+    fn a_last_word_from_a_page_that_is_being_left_does_not_end_the_checkout() {
+        let leaving = [
+            event("page_view", 0),
+            event("checkout_started", 1000),
+            event("scroll_depth_50", 1800),
+        ];
+        let session = fold(leaving, vec![]).unwrap();
+        assert_eq!(view(&session, 1800 + 45 * 60_000).state, State::Checkout);
+    }
+
+    #[test]
+    fn an_end_that_somebody_with_a_key_tells_is_an_end_and_converts_nothing() {
+        let mut end = event("session_end", 10);
+        end.source = Source::Key;
+        end.properties = json!({"converted": true}).as_object().cloned().unwrap();
+        let session = fold([event("page_view", 0), end, event("page_view", 30)], vec![]).unwrap();
+        assert!(!session.converted() && session.timeline.iter().all(|moment| !moment.after_end));
+        assert_eq!(session.total_seconds(), 0);
+        let ended = fold(
+            session.timeline.into_iter().take(2).map(|moment| moment.event),
+            vec![],
+        )
+        .unwrap();
+        assert_eq!(view(&ended, 20).state, State::Ended);
     }
 
     #[test]

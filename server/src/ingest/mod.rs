@@ -95,17 +95,15 @@ impl Collector {
             .map(|raw| parse_event(raw, &sender, skew, now))
             .collect();
         let events: Vec<Event> = parsed.iter().flatten().cloned().collect();
-        let conversions = events
-            .iter()
-            .filter_map(|event| conversion_of_keyed_event(event, self.currency))
-            .collect();
+        let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
+        let told = events.iter().enumerate().filter_map(conversion).collect();
         let new_events = if events.is_empty() {
             Vec::new()
         } else {
             self.store
                 .commit(Commit {
                     events,
-                    conversions,
+                    told,
                     ..Commit::default()
                 })
                 .await?
@@ -136,6 +134,13 @@ fn results(parsed: Vec<Result<Event, Refused>>, new_events: Vec<bool>) -> Result
     Results {
         results: parsed.into_iter().map(answer).collect(),
     }
+}
+
+/// What can still be read of an event that is none, so that its answer can name it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JustId {
+    event_id: Option<String>,
 }
 
 /// An event that is not taken.
@@ -180,7 +185,9 @@ fn skew(sent_at: f64, now: Millis) -> Millis {
 
 fn parse_event(raw: &RawValue, sender: &Sender, skew: Millis, now: Millis) -> Result<Event, Refused> {
     let wire: WireEvent = serde_json::from_str(raw.get()).map_err(|error| Refused {
-        event_id: None,
+        event_id: serde_json::from_str::<JustId>(raw.get())
+            .ok()
+            .and_then(|just| just.event_id),
         detail: format!("not an event: {error}"),
     })?;
     let event_id = wire.event_id.clone();

@@ -215,6 +215,7 @@ impl Envelope<'_> {
     fn paid(&self) -> Fact {
         let data = self.data.map_or("null", RawValue::get);
         match serde_json::from_str::<PaymentData>(data) {
+            Ok(payment) if payment.id.is_empty() => Fact::Unparsable("data: the id is empty".to_owned()),
             Ok(payment) => Fact::Paid(payment.read()),
             Err(error) => Fact::Unparsable(format!("data: {error}")),
         }
@@ -426,6 +427,12 @@ mod tests {
         assert!(matches!(whop().parse(b"{}").fact, Fact::Unparsable(_)));
         assert!(matches!(
             whop().parse(br#"{"type":"payment.succeeded","data":{}}"#).fact,
+            Fact::Unparsable(_)
+        ));
+        assert!(matches!(
+            whop()
+                .parse(br#"{"type":"payment.succeeded","data":{"id":""}}"#)
+                .fact,
             Fact::Unparsable(_)
         ));
         assert!(matches!(

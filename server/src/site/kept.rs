@@ -61,7 +61,7 @@ impl Kept {
         };
         let known = request
             .get(header::IF_NONE_MATCH)
-            .is_some_and(|value| value == variant.etag);
+            .is_some_and(|value| names(value, &variant.etag));
         let mut response = Response::new(if known {
             Body::empty()
         } else {
@@ -83,6 +83,15 @@ impl Kept {
         }
         response
     }
+}
+
+/// Whether `If-None-Match` lists the tag, weakened by a proxy or not.
+fn names(list: &HeaderValue, etag: &HeaderValue) -> bool {
+    let (Ok(list), Ok(etag)) = (list.to_str(), etag.to_str()) else {
+        return false;
+    };
+    list.split(',')
+        .any(|entry| entry.trim().trim_start_matches("W/") == etag)
 }
 
 /// Whether `Accept-Encoding` names the encoding and does not refuse it (`;q=0`).
@@ -128,6 +137,9 @@ mod tests {
         let first = kept.respond(&request);
         assert_eq!(first.headers()[header::CONTENT_ENCODING], "br");
         request.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
+        assert_eq!(kept.respond(&request).status(), StatusCode::NOT_MODIFIED);
+        let weak = format!("\"other\", W/{}", first.headers()[header::ETAG].to_str().unwrap());
+        request.insert(header::IF_NONE_MATCH, weak.parse().unwrap());
         assert_eq!(kept.respond(&request).status(), StatusCode::NOT_MODIFIED);
         request.remove(header::ACCEPT_ENCODING);
         assert_eq!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use app::Page;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 pub use assets::AssetNames;
@@ -89,11 +89,12 @@ pub async fn not_found(State(pages): State<Pages>, headers: HeaderMap) -> Respon
     if !wants_html {
         return (StatusCode::NOT_FOUND, "not found\n").into_response();
     }
-    let mut response = pages.page(Page::NotFound, &headers);
+    // Without conditions: this text stands for many addresses, and none of them is "not modified".
+    let encoding = headers
+        .get(header::ACCEPT_ENCODING)
+        .map(|value| (header::ACCEPT_ENCODING, value.clone()));
+    let mut response = pages.page(Page::NotFound, &encoding.into_iter().collect());
     *response.status_mut() = StatusCode::NOT_FOUND;
-    response.headers_mut().insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache, no-transform"),
-    );
+    response.headers_mut().remove(header::ETAG);
     response
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`Store::commit`] writes a [`Commit`] whole or not at all, and answers only when it is on disk;
 //! - what a commit wrote, the next read sees;
-//! - a row that is already there stays as it is.
+//! - a row that is already there stays as it is; only a payment's gaps are filled.
 
 use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
@@ -78,6 +78,6 @@ pub trait Store: Send + Sync {
     /// Payments, newest first, at most `limit`.
     async fn payments(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>, StoreError>;
 
-    /// Whether reads work.
+    /// Whether it can be read and written.
     async fn ready(&self) -> Result<(), StoreError>;
 }

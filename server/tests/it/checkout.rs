@@ -33,7 +33,7 @@ async fn buy(app: &TestApp, form: &[(&str, &str)]) -> Response {
 }
 
 fn location(response: &Response) -> Url {
-    assert_eq!(response.status(), StatusCode::FOUND);
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
     Url::parse(response.headers()[header::LOCATION].to_str().unwrap()).unwrap()
 }
 
@@ -119,6 +119,27 @@ async fn a_foreign_page_cannot_begin_a_checkout() {
         .unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(answer.headers().get(header::LOCATION).is_none());
+}
+
+#[tokio::test]
+async fn a_form_that_is_out_of_order_still_buys_and_never_leads_elsewhere() {
+    let app = TestApp::start().await;
+    for body in [
+        &b"session_id=s1&session_id=s2"[..],
+        b"session_id=\xff\xfe&started_at=-9223372036854775808",
+        b"&&=&a",
+    ] {
+        let request = app
+            .post("/api/checkout")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let request = request
+            .header("accept", "text/html")
+            .header("referer", "https://evil.example/");
+        let url = location(&request.body(body.to_vec()).send().await.unwrap());
+        assert_eq!(url.host_str(), Some("whop.com"));
+    }
+    let without_accept = app.post("/api/checkout").form(FORM).send().await.unwrap();
+    assert_eq!(location(&without_accept).host_str(), Some("whop.com"));
 }
 
 /// What the remote Whop was asked, and how it shall answer.

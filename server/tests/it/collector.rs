@@ -121,6 +121,22 @@ async fn an_event_id_is_one_event_for_each_sender() {
 }
 
 #[tokio::test]
+async fn a_conversion_whose_event_is_a_duplicate_is_none() {
+    let app = TestApp::start().await;
+    let mut body = batch("s1", &[("checkout_completed", 1000)]);
+    body["events"][0]["eventId"] = json!("e1");
+    body["events"][0]["properties"] = json!({"revenue": 7, "orderId": "o1"});
+    app.with_key(&body).await;
+    body["events"][0]["context"]["session"]["sessionId"] = json!("s2");
+    body["events"][0]["properties"]["orderId"] = json!("o2");
+    let answer: Value = app.with_key(&body).await.json().await.unwrap();
+    assert_eq!(results(&answer), ["duplicate"]);
+    assert_eq!(app.session("s1").await["conversionValue"], 7);
+    let converted = app.owner("ttr/sessions?converted=true").await;
+    assert_eq!(converted["sessions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn only_the_sites_own_pages_and_holders_of_a_key_may_send() {
     let app = TestApp::start().await;
     let body = batch("s1", &[("page_view", 1000)]);

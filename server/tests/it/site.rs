@@ -64,6 +64,17 @@ async fn a_person_who_is_lost_gets_a_page_and_a_program_a_line() {
         .unwrap();
     assert_eq!(person.status(), StatusCode::NOT_FOUND);
     assert!(person.text().await.unwrap().contains("<h1"));
+    let again = app
+        .get("/nowhere")
+        .header("accept", "text/html")
+        .header("if-none-match", "*")
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        again.text().await.unwrap().contains("<h1"),
+        "a reload shows it again"
+    );
     let program = app.get("/wp-login.php").send().await.unwrap();
     assert_eq!(program.status(), StatusCode::NOT_FOUND);
     assert!(program.text().await.unwrap().len() < 20);

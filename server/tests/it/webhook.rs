@@ -184,6 +184,70 @@ async fn what_is_authentic_and_unknown_is_kept_and_answered_200() {
 }
 
 #[tokio::test]
+async fn what_one_delivery_left_out_another_fills_in_whatever_their_order() {
+    let sparse = r#"{"type":"payment.succeeded","data":{"id":"pay_1"}}"#.to_owned();
+    let unattributed = payment("pay_1", &json!(null));
+    let full = payment("pay_1", &metadata(now() - 1000));
+    for order in [
+        [&sparse, &unattributed, &full],
+        [&full, &unattributed, &sparse],
+        [&unattributed, &full, &sparse],
+    ] {
+        let app = TestApp::start().await;
+        for (number, body) in order.into_iter().enumerate() {
+            app.from_whop(&format!("msg_{number}"), body).await;
+        }
+        let session = app.session("s1").await;
+        assert_eq!(
+            (&session["converted"], &session["conversionValue"]),
+            (&json!(true), &json!(99))
+        );
+        assert_eq!(
+            app.owner("ttr/sessions?converted=true").await["sessions"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
+        let payments = app.owner("ttr/payments").await;
+        let [only] = &payments["payments"].as_array().unwrap()[..] else {
+            panic!("{payments}")
+        };
+        assert_eq!(
+            (&only["unattributed"], &only["amount"], &only["amountFault"]),
+            (&json!(false), &json!(99), &Value::Null)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_or_recorded_delivery_is_never_answered_with_a_redirect() {
+    let app = TestApp::start().await;
+    let body = payment("pay_1", &metadata(now() - 1000));
+    let seconds = now() / 1000;
+    for (signature, expected) in [
+        (sign(SECRET, "msg_1", seconds, &body), StatusCode::OK),
+        (String::new(), StatusCode::UNAUTHORIZED),
+    ] {
+        let request = app
+            .post("/api/webhooks/whop")
+            .header("accept", "text/html")
+            .header("referer", "https://x.example/");
+        let request = request
+            .header("webhook-id", "msg_1")
+            .header("webhook-timestamp", seconds.to_string());
+        let answer = request
+            .header("webhook-signature", signature)
+            .body(body.clone())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), expected);
+        assert!(answer.headers().get("location").is_none());
+    }
+}
+
+#[tokio::test]
 async fn ids_that_are_none_are_as_good_as_missing() {
     let app = TestApp::start().await;
     let hostile =

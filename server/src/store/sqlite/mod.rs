@@ -152,6 +152,9 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
+        if !self.writer.alive().await {
+            return Err(StoreError::Failed("the writer has stopped".into()));
+        }
         self.readers
             .read(|reader| {
                 reader

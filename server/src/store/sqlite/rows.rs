@@ -1,4 +1,4 @@
-//! Between the domain's values and SQLite's rows.
+//! Between the domain's values and SQLite's rows. A row that is there stays; a payment's gaps are filled.
 
 use app::event::{AnonymousId, EventId, SessionId, name};
 use rusqlite::types::Type;
@@ -13,7 +13,7 @@ use crate::store::{SessionCursor, SessionFilter, SessionRecord};
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
-/// Inserts every row that is not there yet.
+/// Writes every row that is not there yet, and what was not known yet of those that are.
 pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committed> {
     let mut committed = Committed::default();
     if let Some(delivery) = &commit.delivery {
@@ -25,7 +25,15 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     for payment in &commit.payments {
         insert_payment(connection, payment)?;
     }
-    for conversion in &commit.conversions {
+    let told = commit
+        .told
+        .iter()
+        .filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
+    for conversion in commit
+        .conversions
+        .iter()
+        .chain(told.map(|(_, conversion)| conversion))
+    {
         insert_conversion(connection, conversion)?;
     }
     Ok(committed)
@@ -101,7 +109,14 @@ fn insert_payment(connection: &Connection, payment: &Payment) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO payment (funnel, provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at,
                               session_id, anonymous_id, checkout_started_at, received_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT DO UPDATE SET
+           amount_minor = coalesce(amount_minor, excluded.amount_minor),
+           currency = coalesce(currency, excluded.currency),
+           amount_fault = iif(coalesce(amount_minor, excluded.amount_minor) IS NULL, amount_fault, NULL),
+           session_id = coalesce(session_id, excluded.session_id),
+           anonymous_id = coalesce(anonymous_id, excluded.anonymous_id),
+           checkout_started_at = coalesce(checkout_started_at, excluded.checkout_started_at)",
     )?;
     let amount = payment.amount.as_ref().ok();
     statement.execute(params![
@@ -125,9 +140,15 @@ fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result
     let mut statement = connection.prepare_cached(
         "INSERT INTO conversion (funnel, provider, payment_id, conversion_type, amount_minor, currency, converted_at,
                                  session_id, anonymous_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET
+           amount_minor = coalesce(amount_minor, excluded.amount_minor),
+           currency = coalesce(currency, excluded.currency),
+           session_id = coalesce(session_id, excluded.session_id),
+           anonymous_id = coalesce(anonymous_id, excluded.anonymous_id)
+         RETURNING session_id",
     )?;
-    let rows = statement.execute(params![
+    let row = params![
         conversion.key.funnel.as_str(),
         conversion.key.provider,
         conversion.key.payment_id,
@@ -137,8 +158,13 @@ fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result
         conversion.converted_at,
         conversion.session_id.as_ref().map(SessionId::as_str),
         conversion.anonymous_id.as_ref().map(AnonymousId::as_str),
-    ])?;
-    if let (1, Some(session_id)) = (rows, &conversion.session_id) {
+    ];
+    let whose: Option<String> = statement.query_row(row, |row| row.get(0))?;
+    if let Some(session_id) = conversion
+        .session_id
+        .as_ref()
+        .filter(|id| whose.as_deref() == Some(id.as_str()))
+    {
         touch_session(
             connection,
             &conversion.key.funnel,

@@ -66,6 +66,15 @@ impl Writer {
         answered.await.map_err(|_| closed())?
     }
 
+    /// Whether the thread is there to write.
+    pub(super) async fn alive(&self) -> bool {
+        self.jobs
+            .read()
+            .await
+            .as_ref()
+            .is_some_and(|jobs| !jobs.is_closed())
+    }
+
     /// Takes no more commits, writes those that wait, closes the connection.
     pub(super) async fn close(&self) {
         self.jobs.write().await.take();
