@@ -4,36 +4,32 @@
 // `__ttr(emit)`: it gets the state, and every listener here is silent.
 //
 // The rules are those of identity.rs and session.rs; cases.json is run against both. Small before all else, because it
-// is in every page: what can wait for the WASM (a session that grows old in an open page, consent, opting out, the
-// return from a checkout) waits for it.
-(() => {
-  const { dataset } = document.documentElement, now = Date.now;
-  const page = { url: location.href, referrer: document.referrer }, calls = [];
+// is in every page (under 1 KB in brotli; end2end/boot watches that): what can wait for the WASM (a session that grows
+// old in an open page, consent, opting out, the return from a checkout) waits for it.
+{
+  const dataset = document.documentElement.dataset, now = Date.now;
+  const { referrer } = document, page = { url: location.href, referrer }, calls = [];
   let local, session; // where things are kept: the browser's storage or, if that must not or cannot be used, this page
-  let ignored, isPrivate, anonymousId, sessionId, clickId, queue = [];
+  let ignored, anonymousId, sessionId, clickId; // a visitor without an anonymousId is private
   let clock; // started, last activity, events so far, 1 if a checkout began
-  let checkout; // anonymousId, sessionId, startedAt
+  let checkout; // anonymousId, sessionId, when it began
+  let queue = []; // events as JSON; 0: nothing is told from here, or not any more
 
-  const random = (length, base = 16) =>
-    crypto.getRandomValues(new Uint8Array(length)).reduce((text, byte) => text + (byte % base).toString(base), "");
-  const newId = () => now() + "_" + random(16, 36);
+  // Every x becomes a digit by chance. What comes out is a name and no secret: it need only be nobody else's.
+  const fill = (text, base) => text.replace(/x/g, () => ((Math.random() * base) | 0).toString(base));
+  const newId = () => fill(now() + "_xxxxxxxxxxxxxxxx", 36);
 
-  const save = () => {
-    session.aurea_session_id = sessionId;
-    session.aurea_session_clock = clock.join(".");
-  };
   let emit = (eventName, properties = {}) => {
-    const timestamp = now(), hex = timestamp.toString(16);
-    clock[1] = timestamp;
+    const timestamp = (clock[1] = now()), hex = timestamp.toString(16);
     clock[2]++;
-    save();
-    queue.push(
+    session.aurea_session_clock = clock;
+    queue && queue.push(
       JSON.stringify({
-        eventId: `0${hex.slice(0, 7)}-${hex.slice(7)}-7${random(3)}-8${random(3)}-${random(12)}`, // UUIDv7
+        eventId: fill(`0${hex.slice(0, 7)}-${hex.slice(7)}-7xxx-8xxx-xxxxxxxxxxxx`, 16), // UUIDv7
         eventName,
-        properties,
-        context: { user: { anonymousId }, session: { sessionId, index: clock[2] }, page },
         timestamp,
+        properties,
+        context: { user: { anonymousId }, session: { index: clock[2], sessionId }, page },
       }),
     );
   };
@@ -41,78 +37,76 @@
     if (queue[0] && navigator.sendBeacon("/api/pulse", `{"sentAt":${now()},"events":[${queue}]}`)) queue = [];
   };
   // A checkout of this session began: its end is not the browser's to tell.
-  const suspend = (startedAt) => {
-    checkout = [anonymousId, sessionId, startedAt];
+  const suspend = () => {
+    local.aurea_checkout = checkout = [anonymousId, sessionId, now()];
     clock[3] = 1;
-    save();
-    local.aurea_checkout = checkout.join(".");
+    session.aurea_session_clock = clock;
   };
   // This document owns the session now; a duplicate of the tab finds the mark.
   const view = () => {
+    session.aurea_session_id = sessionId;
     session.aurea_session_open = 1;
     emit("page_view");
   };
 
-  const start = (visitorStorage, tabStorage) => {
-    local = visitorStorage;
-    session = tabStorage;
+  const start = () => {
     ignored = local.aurea_ignore;
-    if (ignored) emit = () => {};
-    const consent = local.aurea_consent || dataset.consent;
-    isPrivate =
-      ignored || /true|1|yes|denied|required/.test([navigator.globalPrivacyControl, navigator.doNotTrack, consent]);
-    if (isPrivate) local = session = {};
+    if (ignored) queue = 0;
+    const wishes = [navigator.globalPrivacyControl, navigator.doNotTrack, local.aurea_consent || dataset.consent];
+    if (ignored || /required|denied|true|yes|1/.test(wishes)) local = session = {};
     else anonymousId = local.aurea_anonymous_id = local.aurea_anonymous_id || newId();
 
     // The session that this page belongs to: its tab's own, the one that is at the checkout, or a new one.
-    const t = now(), DAY = 864e5, isReturn = dataset.return != null;
-    const copied = !isReturn && session.aurea_session_open; // the tab was duplicated: the original lives
-    sessionId = session.aurea_session_id;
-    clock = (session.aurea_session_clock || "").split(".");
-    checkout = (local.aurea_checkout || "").split(".");
-    const away = t - checkout[2] < DAY && checkout[1];
-    const own = sessionId && !copied && (sessionId == away || (t - clock[1] <= 18e5 && t - clock[0] <= DAY));
-    if (away && away != sessionId && (isReturn || !(own || copied))) {
-      sessionId = away;
-      clock = [checkout[2], t, 0, 1];
-    } else if (!own) {
-      sessionId = newId();
-      clock = [t, t, 0];
+    const t = now(), isReturn = dataset.return != null;
+    clock = checkout = [];
+    if (isReturn || !session.aurea_session_open) { // otherwise the tab was duplicated, and the original lives
+      sessionId = session.aurea_session_id;
+      clock = (session.aurea_session_clock || "").split(",");
+      checkout = (local.aurea_checkout || "").split(",");
+    }
+    const away = t - checkout[2] < 864e5 && checkout[1];
+    const own =
+      sessionId && (sessionId == away || (!(isReturn && away) && t - clock[1] <= 18e5 && t - clock[0] <= 864e5));
+    if (!own) {
+      sessionId = away || newId();
+      clock = away ? [checkout[2], t, 0, 1] : [t, t, 0];
     }
     view();
   };
   try {
-    start(localStorage, sessionStorage);
+    local = localStorage;
+    session = sessionStorage;
+    start();
   } catch {
-    start({}, {}); // blocked or full
+    local = session = {}; // blocked or full
+    start();
   }
 
-  const later = (name) => (argument) => { calls.push([name, argument]); };
   aureaSDK = {
     ready: new Promise((resolve) => {
       __ttr = (next) => {
-        const state = [isPrivate, ignored, anonymousId, sessionId, clock, checkout, clickId, queue, calls, resolve];
         emit = next;
-        queue = 0;
-        return state;
+        // The last is for no reader: the queue is handed over and, from here on, 0.
+        return [!anonymousId, ignored, anonymousId, sessionId, clock, checkout, clickId, queue, calls, resolve, (queue = 0)];
       };
     }),
-    trackEvent: (name, properties) => emit(name, properties),
+    trackEvent(name, properties) {
+      emit(name, properties);
+    },
     checkoutStarted(properties) {
       emit("checkout_started", properties);
-      suspend(now());
+      suspend();
     },
     getAnonymousId: () => anonymousId,
     getSessionId: () => sessionId,
-    endSession: later("endSession"),
-    consent: later("consent"),
-    optOut: later("optOut"),
   };
+  for (const name of ["consent", "optOut", "endSession"]) aureaSDK[name] = (argument) => { calls.push([name, argument]); };
 
-  const on = (type, act) => addEventListener(type, (event) => queue && act(event.target, event), true);
-  on("toggle", ({ dataset: { question }, open }) => question && emit(open ? "faq_opened" : "faq_closed", { question }));
-  on("submit", (form) => {
-    if (ignored || form.dataset.buy == null) return;
+  const on = (type, act) => addEventListener(type, (event) => queue && act(event), true);
+  on("toggle", ({ target: { dataset: { question }, open } }) =>
+    question && emit(open ? "faq_opened" : "faq_closed", { question }));
+  on("submit", ({ target: form }) => {
+    if (form.dataset.buy == null) return;
     clickId = clickId || newId(); // until the page is left, it is one click
     const fields = {
       anonymous_id: anonymousId || "",
@@ -121,17 +115,17 @@
       started_at: parseInt(clickId),
       location: location.pathname,
       page_url: page.url,
-      referrer: page.referrer,
+      referrer,
     };
     for (const name in fields) form[name].value = fields[name];
-    suspend(parseInt(clickId));
+    suspend();
   });
-  on("visibilitychange", () => document.hidden && flush());
   on("pagehide", () => {
     clickId = 0;
     delete session.aurea_session_open;
     clock[3] || emit("session_end", { provisional: true });
     flush();
   });
-  on("pageshow", (_, { persisted }) => persisted && view());
-})();
+  on("visibilitychange", flush); // when it becomes visible, too: sooner is no worse
+  on("pageshow", ({ persisted }) => persisted && view());
+}

@@ -51,9 +51,9 @@ pub fn start() {
 /// calls, ready]`, clock and checkout in pieces of their stored form, the queue as JSON texts.
 fn take_state(state: &Array, queue: &Array) -> Tracker {
     let text = |place: u32| state.get(place).as_string().filter(|text| !text.is_empty());
-    let dotted = |place: u32| String::from(Array::from(&state.get(place)).join("."));
+    let joined = |place: u32| String::from(Array::from(&state.get(place)).join(","));
     let now = page::now();
-    let session = match (text(3), Clock::parse(&dotted(4))) {
+    let session = match (text(3), Clock::parse(&joined(4))) {
         (Some(id), Some(clock)) => Session { id, clock },
         _ => Session::new(new_id(now), now),
     };
@@ -63,7 +63,7 @@ fn take_state(state: &Array, queue: &Array) -> Tracker {
         text(2),
         session,
     );
-    tracker.checkout = Checkout::parse(&dotted(5));
+    tracker.checkout = Checkout::parse(&joined(5));
     tracker.click = text(6).and_then(|id| {
         let at = id.split('_').next()?.parse().ok()?;
         Some((id, at))

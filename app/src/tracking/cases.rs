@@ -67,7 +67,7 @@ impl Case {
                 .map(|t| at(*t).to_string())
                 .chain(rest.iter().map(i64::to_string))
                 .collect();
-            Clock::parse(&text.join("."))
+            Clock::parse(&text.join(","))
         });
         Found {
             session: clock.filter(|_| !self.id.is_empty()).map(|clock| Session {
@@ -78,7 +78,7 @@ impl Case {
             checkout: self
                 .checkout
                 .as_ref()
-                .and_then(|(session, started)| Checkout::parse(&format!("a.{session}.{}", at(*started)))),
+                .and_then(|(session, started)| Checkout::parse(&format!("a,{session},{}", at(*started)))),
         }
     }
 }

@@ -14,7 +14,7 @@ pub const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 /// A checkout is under way for less than this.
 pub const CHECKOUT_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// A session's times, in storage as `started.last.index`, with `.1` behind it once a checkout began.
+/// A session's times, in storage as `started,last,index`, with `,1` behind it once a checkout began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// When the session began, ms.
@@ -39,7 +39,7 @@ impl Clock {
 
     /// Reads what [`Clock::text`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.');
+        let mut parts = text.split(',');
         let mut number = || parts.next()?.parse().ok();
         Some(Self {
             started: number()?,
@@ -53,15 +53,15 @@ impl Clock {
     pub fn text(&self) -> String {
         let mut text = [self.started, self.last, self.index]
             .map(|n| n.to_string())
-            .join(".");
+            .join(",");
         if self.bought {
-            text.push_str(".1");
+            text.push_str(",1");
         }
         text
     }
 }
 
-/// The checkout under way, in storage as `anonymousId.sessionId.startedAt`.
+/// The checkout under way, in storage as `anonymousId,sessionId,startedAt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkout {
     /// Who went; empty in private mode.
@@ -75,7 +75,7 @@ pub struct Checkout {
 impl Checkout {
     /// Reads what [`Checkout::text`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.');
+        let mut parts = text.split(',');
         let anonymous_id = parts.next()?.to_owned();
         let session_id = SessionId::parse(parts.next()?).ok()?.to_string();
         let started_at = parts.next()?.parse().ok()?;
@@ -93,7 +93,7 @@ impl Checkout {
             &self.session_id,
             &self.started_at.to_string(),
         ]
-        .join(".")
+        .join(",")
     }
 
     fn under_way(&self, now: u64) -> bool {
