@@ -79,10 +79,7 @@ pub const CATALOGUE: &[(&str, Sender)] = &[
 
 /// Who may send `event_name`; a custom event may come from a browser.
 pub fn sender_of(event_name: &str) -> Sender {
-    CATALOGUE
-        .iter()
-        .find(|(known, _)| *known == event_name)
-        .map_or(Sender::Browser, |(_, sender)| *sender)
+    CATALOGUE.iter().find(|(known, _)| *known == event_name).map_or(Sender::Browser, |(_, sender)| *sender)
 }
 
 /// Metadata keys that the checkout carries to the provider and back (seed).
@@ -136,9 +133,7 @@ impl std::error::Error for BadId {}
 
 fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 macro_rules! id {

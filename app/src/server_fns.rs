@@ -90,15 +90,7 @@ pub async fn begin_checkout(
     #[server(default)] page_url: String,
     #[server(default)] referrer: String,
 ) -> Result<(), ServerFnError> {
-    let form = CheckoutForm {
-        anonymous_id,
-        session_id,
-        click_id,
-        started_at,
-        location,
-        page_url,
-        referrer,
-    };
+    let form = CheckoutForm { anonymous_id, session_id, click_id, started_at, location, page_url, referrer };
     backend()?.begin_checkout(form).await
 }
 

@@ -34,12 +34,7 @@ fn event(timestamp: i64) -> Event {
 }
 
 fn commits(count: usize, events: i64) -> Vec<Commit> {
-    (0..count)
-        .map(|_| Commit {
-            events: (0..events).map(event).collect(),
-            ..Commit::default()
-        })
-        .collect()
+    (0..count).map(|_| Commit { events: (0..events).map(event).collect(), ..Commit::default() }).collect()
 }
 
 async fn write(store: &Arc<SqliteStore>, commits: Vec<Commit>) {
@@ -56,11 +51,9 @@ fn durable(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&folder.path().join("bench.db")).unwrap());
     let mut group = criterion.benchmark_group("durable events");
-    for (name, at_once, events) in [
-        ("one at a time", 1, 1),
-        ("ones, 64 at once", 64, 1),
-        ("tens, 64 at once", 64, 10),
-    ] {
+    for (name, at_once, events) in
+        [("one at a time", 1, 1), ("ones, 64 at once", 64, 1), ("tens, 64 at once", 64, 10)]
+    {
         group.throughput(Throughput::Elements(at_once * events));
         let count = usize::try_from(at_once).unwrap();
         let size = i64::try_from(events).unwrap();

@@ -34,9 +34,7 @@ impl Backend for ServerBackend {
             // A foreign page must not begin checkouts in a visitor's name; a browser too old to say goes on to buy.
             if same_origin(&headers, &self.origin) == Some(false) {
                 set_status(StatusCode::FORBIDDEN);
-                return Err(ServerFnError::new(
-                    "a checkout begins on the site's own pages only",
-                ));
+                return Err(ServerFnError::new("a checkout begins on the site's own pages only"));
             }
             let private = headers.get("sec-gpc").is_some_and(|value| value == "1")
                 || headers.get("dnt").is_some_and(|value| value == "1");
@@ -51,11 +49,7 @@ impl Backend for ServerBackend {
                 set_status(StatusCode::NOT_FOUND);
                 return Err(ServerFnError::new("this provider is not configured"));
             };
-            match self
-                .webhooks
-                .receive(known.as_ref(), &headers, &body.0, now())
-                .await
-            {
+            match self.webhooks.receive(known.as_ref(), &headers, &body.0, now()).await {
                 Ok(()) => Ok(()),
                 Err(WebhookError::Rejected(rejection)) => {
                     tracing::warn!(provider, %rejection, "a delivery was refused");

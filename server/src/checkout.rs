@@ -56,10 +56,7 @@ impl Checkouts {
     /// to be followed, so that none of the ids it withheld is made up.
     pub async fn begin(&self, form: CheckoutForm, private: bool, now: Millis) -> Url {
         let click = Click::read(form, private, now);
-        let commit = Commit {
-            events: self.events(&click, now),
-            ..Commit::default()
-        };
+        let commit = Commit { events: self.events(&click, now), ..Commit::default() };
         let store = Arc::clone(&self.store);
         let session_id = click.session_id.clone();
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
@@ -75,15 +72,9 @@ impl Checkouts {
             click_id: click.click_id.to_string(),
             return_url: self.return_url.clone(),
         };
-        let (url, _) = tokio::join!(
-            self.provider.begin(&checkout),
-            tokio::time::timeout(COMMIT_PATIENCE, recording)
-        );
-        tracing::info!(
-            session_id = checkout.session_id,
-            provider = self.provider.name(),
-            "checkout began"
-        );
+        let (url, _) =
+            tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
+        tracing::info!(session_id = checkout.session_id, provider = self.provider.name(), "checkout began");
         url
     }
 
@@ -97,30 +88,27 @@ impl Checkouts {
             "productId": self.product.id, "productName": self.product.name, "price": self.price.major_json(),
             "currency": self.price.currency.code(), "variant": self.product.variant,
         });
-        [
-            (name::BUY_BUTTON_CLICKED, clicked),
-            (name::CHECKOUT_STARTED, started),
-        ]
-        .into_iter()
-        .map(|(event_name, properties)| Event {
-            funnel: self.funnel.clone(),
-            source: Source::Server,
-            event_id: derived_id(&[
-                "click",
-                click.session_id.as_str(),
-                click.click_id.as_str(),
-                event_name,
-            ]),
-            session_id: click.session_id.clone(),
-            anonymous_id: click.anonymous_id.clone(),
-            name: event_name.to_owned(),
-            properties: object(properties),
-            page: click.page.clone(),
-            index: None,
-            timestamp: click.at,
-            received_at: now,
-        })
-        .collect()
+        [(name::BUY_BUTTON_CLICKED, clicked), (name::CHECKOUT_STARTED, started)]
+            .into_iter()
+            .map(|(event_name, properties)| Event {
+                funnel: self.funnel.clone(),
+                source: Source::Server,
+                event_id: derived_id(&[
+                    "click",
+                    click.session_id.as_str(),
+                    click.click_id.as_str(),
+                    event_name,
+                ]),
+                session_id: click.session_id.clone(),
+                anonymous_id: click.anonymous_id.clone(),
+                name: event_name.to_owned(),
+                properties: object(properties),
+                page: click.page.clone(),
+                index: None,
+                timestamp: click.at,
+                received_at: now,
+            })
+            .collect()
     }
 }
 
@@ -146,14 +134,9 @@ impl Click {
             session_id: brought_session.unwrap_or_else(|| new_session(now)),
             click_id: EventId::parse(form.click_id)
                 .unwrap_or_else(|_| derived_id(&["click", &Uuid::now_v7().to_string()])),
-            at: started_at
-                .filter(|at| now.abs_diff(*at) <= BELIEVABLE)
-                .unwrap_or(now),
+            at: started_at.filter(|at| now.abs_diff(*at) <= BELIEVABLE).unwrap_or(now),
             location: form.location.chars().take(200).collect(),
-            page: Page {
-                url: scrub(&form.page_url),
-                referrer: scrub(&form.referrer),
-            },
+            page: Page { url: scrub(&form.page_url), referrer: scrub(&form.referrer) },
         }
     }
 }

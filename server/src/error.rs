@@ -29,12 +29,7 @@ pub struct ApiError {
 impl ApiError {
     /// An error without a field.
     pub fn new(status: StatusCode, tag: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            tag,
-            message: message.into(),
-            field: None,
-        }
+        Self { status, tag, message: message.into(), field: None }
     }
 
     /// Names the field at fault.
@@ -53,11 +48,7 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store did not do it");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "store_unavailable",
-            "nothing was recorded; try again",
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "nothing was recorded; try again")
     }
 }
 
@@ -68,13 +59,8 @@ impl IntoResponse for ApiError {
             body["field"] = json!(field);
         }
         let mut response = (self.status, Json(body)).into_response();
-        if matches!(
-            self.status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        ) {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
         }
         response
     }

@@ -73,10 +73,7 @@ fn log(mode: Mode) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match mode {
-        Mode::Development => builder
-            .with_target(false)
-            .with_ansi(std::io::stdout().is_terminal())
-            .init(),
+        Mode::Development => builder.with_target(false).with_ansi(std::io::stdout().is_terminal()).init(),
         Mode::Production => builder.json().flatten_event(true).init(),
     }
 }
@@ -107,9 +104,8 @@ async fn run(config: Config) -> Result<(), ServeError> {
 
 /// Without a token of the owner's, one for this run.
 fn made_token(config: &Config) -> SecretString {
-    let token: String = (0..32)
-        .map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric)))
-        .collect();
+    let token: String =
+        (0..32).map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric))).collect();
     if config.mode == Mode::Development {
         tracing::info!("AUREA_ADMIN_TOKEN is not set; for this run it is {token}");
     } else {

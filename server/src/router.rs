@@ -85,14 +85,8 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route(Page::Terms.path(), site::show(Page::Terms))
         .route("/robots.txt", get(site::robots))
         .route("/sitemap.xml", get(site::sitemap))
-        .route(
-            "/api/checkout",
-            post(checkout).layer(DefaultBodyLimit::max(64 * 1024)),
-        )
-        .route(
-            "/api/webhooks/whop",
-            post(server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)),
-        )
+        .route("/api/checkout", post(checkout).layer(DefaultBodyLimit::max(64 * 1024)))
+        .route("/api/webhooks/whop", post(server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
         .route("/api/track/events", events())
         .route("/api/pulse", events())
         .nest("/api/aurea", owners)
@@ -100,10 +94,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/health/ready", get(ops::ready))
         .nest_service("/pkg", pkg(shell))
         .fallback_service(assets(shell.site_root, state.clone()))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            TIME_LIMIT,
-        ))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIME_LIMIT))
         .layer(CatchPanicLayer::new()) // a handler that panics answers 500 and takes nobody along
         .layer(MapResponseLayer::new(move |mut response: Response| {
             response.headers_mut().extend(fixed.clone());
@@ -116,9 +107,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
 /// lost to a field.
 async fn checkout(backend: State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
     let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).collect();
-    let tidy = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish();
+    let tidy = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     server_fn(backend, parts, tidy.into()).await
 }
 
@@ -129,9 +118,7 @@ async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, 
     parts.headers.remove(header::REFERER);
     let request = Request::from_parts(parts, Body::from(body));
     let context = move || provide_context::<Arc<dyn Backend>>(Arc::<ServerBackend>::clone(&backend));
-    leptos_axum::handle_server_fns_with_context(context, request)
-        .await
-        .into_response()
+    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
 }
 
 /// `POST /api/track/events` and its alias `/api/pulse`.
@@ -149,17 +136,9 @@ async fn collect(
 
 /// The built files, cached for ever when their names carry hashes.
 fn pkg(shell: &Shell<'_>) -> Router {
-    let cache = if shell.hashed {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
-    let files = ServeDir::new(shell.site_root.join("pkg"))
-        .precompressed_br()
-        .precompressed_gzip();
-    Router::new()
-        .fallback_service(files)
-        .layer(always(header::CACHE_CONTROL, cache))
+    let cache = if shell.hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let files = ServeDir::new(shell.site_root.join("pkg")).precompressed_br().precompressed_gzip();
+    Router::new().fallback_service(files).layer(always(header::CACHE_CONTROL, cache))
 }
 
 /// What lies in `public/`, with ranges so that the video can be sought in; anything else is not found.
@@ -185,10 +164,7 @@ fn fixed_headers(shell: &Shell<'_>) -> HeaderMap {
         ("referrer-policy", "strict-origin-when-cross-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        (
-            "permissions-policy",
-            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        ),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -88,23 +88,14 @@ pub fn build(
         form_origins: &provider.redirect_origins(),
         reload_port: site.reload_port,
     });
-    let state = state(
-        config,
-        Arc::clone(&store) as Arc<dyn Store>,
-        provider,
-        Pages::render(&site),
-        token,
-    );
+    let state = state(config, Arc::clone(&store) as Arc<dyn Store>, provider, Pages::render(&site), token);
     let shell = Shell {
         site_root: &config.site.root,
         hashed: assets.hashed,
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application {
-        router: router(state, &shell),
-        store,
-    })
+    Ok(Application { router: router(state, &shell), store })
 }
 
 fn site(config: &Config, assets: &AssetNames, simulated: bool) -> app::Site {
@@ -153,18 +144,9 @@ fn state(
     let origin = config.site.origin();
     AppState {
         pages,
-        gate: Arc::new(Gate {
-            funnel,
-            origin: origin.clone(),
-            keys: config.receive_keys.clone(),
-        }),
+        gate: Arc::new(Gate { funnel, origin: origin.clone(), keys: config.receive_keys.clone() }),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency)),
-        backend: Arc::new(ServerBackend {
-            checkouts,
-            webhooks,
-            providers: vec![provider],
-            origin,
-        }),
+        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin }),
         report: Report::new(Arc::clone(&store)),
         admin_token: AdminToken::new(token),
         store,
@@ -195,9 +177,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
 
 /// Takes the port, naming it if it can't be had.
 pub async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(addr)
-        .await
-        .map_err(|error| ServeError::Listen { addr, error })
+    TcpListener::bind(addr).await.map_err(|error| ServeError::Listen { addr, error })
 }
 
 /// SIGINT (Ctrl-C, `cargo leptos`) or SIGTERM (everybody else).

@@ -69,12 +69,7 @@ impl Webhooks {
         commit.delivery = Some(delivery);
         let recorded = commit.clone();
         let committed = self.store.commit(commit).await?;
-        tracing::info!(
-            provider = provider.name(),
-            delivery_id,
-            new = committed.new_delivery,
-            "delivery"
-        );
+        tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");
         if committed.new_delivery {
             self.log(&recorded);
         }
@@ -104,33 +99,18 @@ impl Webhooks {
         let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
         let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
         if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self
-                .store
-                .newest_checkout(&self.funnel, visitor, now - DAY)
-                .await?;
+            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY).await?;
             session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
         }
         let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
-        Ok(Attribution {
-            session_id,
-            anonymous_id,
-            checkout_started_at,
-        })
+        Ok(Attribution { session_id, anonymous_id, checkout_started_at })
     }
 
     /// The lines of the seed's test steps.
     fn log(&self, commit: &Commit) {
         for payment in &commit.payments {
-            let anonymous_id = payment
-                .attribution
-                .anonymous_id
-                .as_ref()
-                .map_or("none", AnonymousId::as_str);
-            let session_id = payment
-                .attribution
-                .session_id
-                .as_ref()
-                .map_or("none", SessionId::as_str);
+            let anonymous_id = payment.attribution.anonymous_id.as_ref().map_or("none", AnonymousId::as_str);
+            let session_id = payment.attribution.session_id.as_ref().map_or("none", SessionId::as_str);
             if payment.attribution.session_id.is_none() {
                 tracing::warn!(
                     payment_id = payment.key.payment_id,

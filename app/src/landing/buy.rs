@@ -15,15 +15,8 @@ pub fn BuyButton(children: Children) -> impl IntoView {
 
 /// Hidden fields of the form; filled when it is submitted, because the page is the same for everybody.
 #[cfg(feature = "ssr")]
-const FIELDS: [&str; 7] = [
-    "anonymous_id",
-    "session_id",
-    "click_id",
-    "started_at",
-    "location",
-    "page_url",
-    "referrer",
-];
+const FIELDS: [&str; 7] =
+    ["anonymous_id", "session_id", "click_id", "started_at", "location", "page_url", "referrer"];
 
 /// Posts to `begin_checkout`, with or without JavaScript.
 #[cfg(feature = "ssr")]
@@ -32,9 +25,8 @@ pub(crate) fn BuyForm(
     /// What the button says.
     label: String,
 ) -> impl IntoView {
-    let fields: Vec<_> = (FIELDS.into_iter())
-        .map(|name| view! { <input r#type="hidden" name=name value=""/> })
-        .collect();
+    let fields: Vec<_> =
+        (FIELDS.into_iter()).map(|name| view! { <input r#type="hidden" name=name value=""/> }).collect();
     view! {
         <BuyButton>
             <form class="buy" action="/api/checkout" method="post" data-buy>

@@ -10,9 +10,8 @@ use super::words;
 /// Says plainly that no money moves when `simulated`.
 #[component]
 pub(crate) fn Footer(words: words::Footer, brand: String, contact: String, simulated: bool) -> impl IntoView {
-    let links: Vec<_> = (words.links.into_iter())
-        .map(|link| view! { <a href=link.href>{link.label}</a> })
-        .collect();
+    let links: Vec<_> =
+        (words.links.into_iter()).map(|link| view! { <a href=link.href>{link.label}</a> }).collect();
     view! {
         <footer class="footer">
             <div class="wrap">

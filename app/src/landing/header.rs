@@ -9,9 +9,8 @@ use super::words;
 /// Also holds the skip link, the first thing that a keyboard reaches.
 #[component]
 pub(crate) fn Header(words: words::Header, brand: String) -> impl IntoView {
-    let links: Vec<_> = (words.links.into_iter())
-        .map(|link| view! { <a href=link.href>{link.label}</a> })
-        .collect();
+    let links: Vec<_> =
+        (words.links.into_iter()).map(|link| view! { <a href=link.href>{link.label}</a> }).collect();
     view! {
         <a class="skip" href="#content">{words.skip}</a>
         <header class="header">

@@ -11,9 +11,8 @@ use super::words;
 pub(crate) fn LegalPage(words: words::Legal, contact: String) -> impl IntoView {
     let clauses: Vec<_> = (words.sections.into_iter())
         .map(|clause| {
-            let paragraphs: Vec<_> = (clause.paragraphs.into_iter())
-                .map(|text| view! { <p>{text}</p> })
-                .collect();
+            let paragraphs: Vec<_> =
+                (clause.paragraphs.into_iter()).map(|text| view! { <p>{text}</p> }).collect();
             view! { <h2>{clause.title}</h2> {paragraphs} }
         })
         .collect();

@@ -9,9 +9,7 @@ use super::words;
 /// A title, a sentence, what happens next, and a link.
 #[component]
 pub(crate) fn NoticePage(words: words::Notice, contact: String) -> impl IntoView {
-    let steps: Vec<_> = (words.steps.into_iter())
-        .map(|step| view! { <li>{step}</li> })
-        .collect();
+    let steps: Vec<_> = (words.steps.into_iter()).map(|step| view! { <li>{step}</li> }).collect();
     view! {
         <article class="wrap text notice">
             <h1>{words.title}</h1>

@@ -10,9 +10,7 @@ use super::words;
 #[component]
 pub(crate) fn Pricing(words: words::Pricing, product: words::Product) -> impl IntoView {
     let price = product.shown_price();
-    let includes: Vec<_> = (words.includes.into_iter())
-        .map(|item| view! { <li>{item}</li> })
-        .collect();
+    let includes: Vec<_> = (words.includes.into_iter()).map(|item| view! { <li>{item}</li> }).collect();
     view! {
         <section class="pricing" id="pricing">
             <div class="wrap">

@@ -4,10 +4,7 @@ use super::{Page, Site};
 
 /// `robots.txt`: everything but the machines' routes and the owner's screens.
 pub fn robots(site: &Site) -> String {
-    format!(
-        "User-agent: *\nDisallow: /api/\nDisallow: /aurea\n\nSitemap: {}/sitemap.xml\n",
-        site.origin
-    )
+    format!("User-agent: *\nDisallow: /api/\nDisallow: /aurea\n\nSitemap: {}/sitemap.xml\n", site.origin)
 }
 
 /// `sitemap.xml`: the pages that search engines may list.

@@ -42,13 +42,7 @@ pub enum Page {
 
 impl Page {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Landing,
-        Self::ThankYou,
-        Self::Privacy,
-        Self::Terms,
-        Self::NotFound,
-    ];
+    pub const ALL: [Self; 5] = [Self::Landing, Self::ThankYou, Self::Privacy, Self::Terms, Self::NotFound];
 
     /// Path from the site's root. [`Page::NotFound`] has none of its own; `/404` shows it too.
     pub fn path(self) -> &'static str {

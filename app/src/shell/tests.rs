@@ -31,18 +31,12 @@ fn html(page: Page, site: Site) -> String {
 
 /// What stands between each `open` and the next `close`.
 fn between<'a>(html: &'a str, open: &str, close: &str) -> Vec<&'a str> {
-    html.split(open)
-        .skip(1)
-        .map(|rest| rest.split(close).next().unwrap())
-        .collect()
+    html.split(open).skip(1).map(|rest| rest.split(close).next().unwrap()).collect()
 }
 
 /// Every opening tag with its attributes.
 fn tags(html: &str) -> Vec<&str> {
-    between(html, "<", ">")
-        .into_iter()
-        .filter(|tag| !tag.starts_with('/'))
-        .collect()
+    between(html, "<", ">").into_iter().filter(|tag| !tag.starts_with('/')).collect()
 }
 
 fn json_ld(html: &str) -> serde_json::Value {
@@ -72,10 +66,7 @@ fn headings_skip_no_level() {
             .filter_map(|tag| tag.strip_prefix('h')?.chars().next()?.to_digit(10))
             .collect();
         assert_eq!(levels.first(), Some(&1), "{page:?}");
-        assert!(
-            levels.windows(2).all(|pair| pair[1] <= pair[0] + 1),
-            "{page:?}: {levels:?}"
-        );
+        assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{page:?}: {levels:?}");
     }
 }
 
@@ -86,11 +77,7 @@ fn the_landing_page_has_every_section_and_every_kind_of_island() {
         assert_eq!(html.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
     }
     for (island, count) in [("buy-button", 2), ("faq", 1), ("video", 1), ("scroll-depth", 1)] {
-        assert_eq!(
-            html.matches(&format!("data-island=\"{island}\"")).count(),
-            count,
-            "{island}"
-        );
+        assert_eq!(html.matches(&format!("data-island=\"{island}\"")).count(), count, "{island}");
     }
     assert_eq!(html.matches("<leptos-island").count(), 5);
 }
@@ -101,10 +88,7 @@ fn every_link_to_a_section_finds_it() {
     for page in Page::ALL {
         let html = html(page, site());
         for section in between(&html, "href=\"/#", "\"") {
-            assert!(
-                landing.contains(&format!("id=\"{section}\"")),
-                "{page:?} #{section}"
-            );
+            assert!(landing.contains(&format!("id=\"{section}\"")), "{page:?} #{section}");
         }
         for section in between(&html, "href=\"#", "\"") {
             assert!(html.contains(&format!("id=\"{section}\"")), "{page:?} #{section}");
@@ -124,10 +108,7 @@ fn nothing_inline_but_the_scripts_that_the_policy_knows() {
         for tag in tags(&html) {
             let names: String = tag.split('"').step_by(2).collect(); // without the values
             assert!(!names.starts_with("style"), "{page:?}: {tag}");
-            assert!(
-                !names.contains(" style=") && !names.contains(" on"),
-                "{page:?}: {tag}"
-            );
+            assert!(!names.contains(" style=") && !names.contains(" on"), "{page:?}: {tag}");
         }
     }
 }
@@ -157,10 +138,7 @@ fn the_document_tells_the_loader_what_to_fetch() {
     site.development = true;
     site.consent_required = true;
     let opened = opening(Page::ThankYou, &site);
-    assert!(
-        opened.ends_with(" data-development data-consent=\"required\" data-return"),
-        "{opened}"
-    );
+    assert!(opened.ends_with(" data-development data-consent=\"required\" data-return"), "{opened}");
 }
 
 #[test]
@@ -169,14 +147,8 @@ fn structured_data_states_the_price_and_every_question() {
     let questions = site.words.faq.items.len();
     let json = json_ld(&html(Page::Landing, site));
     let offer = &json["@graph"][0]["offers"];
-    assert_eq!(
-        (offer["price"].as_str(), offer["priceCurrency"].as_str()),
-        (Some("99.00"), Some("USD"))
-    );
-    assert_eq!(
-        json["@graph"][1]["mainEntity"].as_array().unwrap().len(),
-        questions
-    );
+    assert_eq!((offer["price"].as_str(), offer["priceCurrency"].as_str()), (Some("99.00"), Some("USD")));
+    assert_eq!(json["@graph"][1]["mainEntity"].as_array().unwrap().len(), questions);
 }
 
 #[test]
@@ -216,18 +188,8 @@ fn consent_is_asked_for_only_where_it_is_required() {
 fn crawlers_are_led_to_the_listed_pages_only() {
     let site = site();
     assert!(robots(&site).contains("Sitemap: https://ttr.example/sitemap.xml"));
-    let found: Vec<_> = between(&sitemap(&site), "<loc>", "</loc>")
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(
-        found,
-        [
-            "https://ttr.example/",
-            "https://ttr.example/privacy",
-            "https://ttr.example/terms"
-        ]
-    );
+    let found: Vec<_> = between(&sitemap(&site), "<loc>", "</loc>").into_iter().map(str::to_owned).collect();
+    assert_eq!(found, ["https://ttr.example/", "https://ttr.example/privacy", "https://ttr.example/terms"]);
     assert!(html(Page::ThankYou, site.clone()).contains("noindex"));
     assert!(html(Page::Landing, site).contains("<link rel=\"canonical\" href=\"https://ttr.example/\">"));
 }

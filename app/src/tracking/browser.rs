@@ -26,11 +26,7 @@ pub fn start() {
         return;
     };
     let state = Array::from(&state);
-    let (queue, calls, ready) = (
-        Array::from(&state.get(7)),
-        Array::from(&state.get(8)),
-        state.get(9),
-    );
+    let (queue, calls, ready) = (Array::from(&state.get(7)), Array::from(&state.get(8)), state.get(9));
 
     let tracker = take_state(&state, &queue);
     let (private, ignored) = (tracker.private, tracker.ignored);
@@ -57,12 +53,7 @@ fn take_state(state: &Array, queue: &Array) -> Tracker {
         (Some(id), Some(clock)) => Session { id, clock },
         _ => Session::new(new_id(now), now),
     };
-    let mut tracker = Tracker::new(
-        state.get(0).is_truthy(),
-        state.get(1).is_truthy(),
-        text(2),
-        session,
-    );
+    let mut tracker = Tracker::new(state.get(0).is_truthy(), state.get(1).is_truthy(), text(2), session);
     tracker.checkout = Checkout::parse(&joined(5));
     tracker.click = text(6).and_then(|id| {
         let at = id.split('_').next()?.parse().ok()?;

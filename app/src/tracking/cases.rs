@@ -62,18 +62,14 @@ impl Case {
     fn found(&self) -> Found {
         let clock = self.clock.as_ref().and_then(|parts| {
             let (times, rest) = parts.split_at(2);
-            let text: Vec<String> = times
-                .iter()
-                .map(|t| at(*t).to_string())
-                .chain(rest.iter().map(i64::to_string))
-                .collect();
+            let text: Vec<String> =
+                times.iter().map(|t| at(*t).to_string()).chain(rest.iter().map(i64::to_string)).collect();
             Clock::parse(&text.join(","))
         });
         Found {
-            session: clock.filter(|_| !self.id.is_empty()).map(|clock| Session {
-                id: self.id.clone(),
-                clock,
-            }),
+            session: clock
+                .filter(|_| !self.id.is_empty())
+                .map(|clock| Session { id: self.id.clone(), clock }),
             copied: self.open,
             checkout: self
                 .checkout
@@ -95,22 +91,13 @@ fn every_start_of_the_table_comes_out_as_it_says() -> Result<(), serde_json::Err
             consent: case.consent.clone(),
         };
         assert_eq!(wishes.private(), case.private, "{}", case.name);
-        let found = if case.private || case.blocked {
-            Found::default()
-        } else {
-            case.found()
-        };
+        let found = if case.private || case.blocked { Found::default() } else { case.found() };
         let session = resume(found.clone(), case.is_return, NOW, || "made".into());
         let expected = match case.expect.as_str() {
             "kept" => found.session,
             "adopted" => found.checkout.map(|away| Session {
                 id: away.session_id,
-                clock: Clock {
-                    started: away.started_at,
-                    last: NOW,
-                    index: 0,
-                    bought: true,
-                },
+                clock: Clock { started: away.started_at, last: NOW, index: 0, bought: true },
             }),
             _ => Some(Session::new("made".into(), NOW)),
         };

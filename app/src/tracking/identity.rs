@@ -11,11 +11,7 @@ const BASE_36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 pub fn new_id(now: u64, random: [u8; 16]) -> String {
     let mut id = now.to_string();
     id.push('_');
-    id.extend(
-        random
-            .iter()
-            .map(|byte| char::from(BASE_36[usize::from(byte % 36)])),
-    );
+    id.extend(random.iter().map(|byte| char::from(BASE_36[usize::from(byte % 36)])));
     id
 }
 
@@ -81,10 +77,7 @@ mod tests {
 
     #[test]
     fn an_id_is_its_time_and_sixteen_of_base_36() {
-        let id = new_id(
-            1_703_001_000_000,
-            [0, 1, 9, 10, 35, 36, 71, 72, 255, 0, 0, 0, 0, 0, 0, 0],
-        );
+        let id = new_id(1_703_001_000_000, [0, 1, 9, 10, 35, 36, 71, 72, 255, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(id, "1703001000000_019az0z030000000");
         assert!(AnonymousId::parse(id).is_ok());
     }
@@ -99,32 +92,10 @@ mod tests {
 
     #[test]
     fn the_browsers_no_outweighs_a_granted_consent() {
-        let wishes = Wishes {
-            gpc: true,
-            consent: "granted".into(),
-            ..Wishes::default()
-        };
+        let wishes = Wishes { gpc: true, consent: "granted".into(), ..Wishes::default() };
         assert!(wishes.private());
-        assert!(
-            !Wishes {
-                consent_required: true,
-                ..wishes
-            }
-            .undecided()
-        );
-        assert!(
-            Wishes {
-                do_not_track: "yes".into(),
-                ..Wishes::default()
-            }
-            .private()
-        );
-        assert!(
-            !Wishes {
-                do_not_track: "unspecified".into(),
-                ..Wishes::default()
-            }
-            .private()
-        );
+        assert!(!Wishes { consent_required: true, ..wishes }.undecided());
+        assert!(Wishes { do_not_track: "yes".into(), ..Wishes::default() }.private());
+        assert!(!Wishes { do_not_track: "unspecified".into(), ..Wishes::default() }.private());
     }
 }

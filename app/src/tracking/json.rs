@@ -83,11 +83,7 @@ mod tests {
     #[test]
     fn an_object_holds_what_was_put_in() {
         assert_eq!(Object::new().finish(), "{}");
-        let object = Object::new()
-            .text("a", "b")
-            .number("n", u64::MAX)
-            .raw("o", r#"{"p":true}"#)
-            .finish();
+        let object = Object::new().text("a", "b").number("n", u64::MAX).raw("o", r#"{"p":true}"#).finish();
         let value: Value = serde_json::from_str(&object).unwrap_or_default();
         assert_eq!(value, json!({ "a": "b", "n": u64::MAX, "o": { "p": true } }));
     }

@@ -47,9 +47,7 @@ impl Answer {
     /// The answer of a status other than 200. `retry_after` is that header, heard on 429 and 503 only.
     pub fn of(status: u16, retry_after: &str) -> Self {
         match status {
-            429 | 503 => Self::Busy {
-                retry_after: retry_after_ms(retry_after.trim()),
-            },
+            429 | 503 => Self::Busy { retry_after: retry_after_ms(retry_after.trim()) },
             408 | 500.. => Self::Busy { retry_after: None },
             _ => Self::Refused,
         }
@@ -59,13 +57,7 @@ impl Answer {
 /// Whole seconds, as that header has them (parsing floats would cost the page 10 KB); less than nothing is nothing.
 fn retry_after_ms(seconds: &str) -> Option<u64> {
     let seconds: i64 = seconds.parse().ok()?;
-    Some(
-        seconds
-            .max(0)
-            .unsigned_abs()
-            .saturating_mul(1000)
-            .min(LONGEST_RETRY_AFTER_MS),
-    )
+    Some(seconds.max(0).unsigned_abs().saturating_mul(1000).min(LONGEST_RETRY_AFTER_MS))
 }
 
 /// The body of one request: design 4.3.
@@ -110,11 +102,7 @@ impl Queue {
         if self.waiting.is_empty() || !self.flying.is_empty() {
             return None;
         }
-        let due = if self.waiting.len() >= BATCH_EVENTS {
-            0
-        } else {
-            self.since + WAIT_MS
-        };
+        let due = if self.waiting.len() >= BATCH_EVENTS { 0 } else { self.since + WAIT_MS };
         Some(due.max(self.not_before))
     }
 
@@ -137,10 +125,7 @@ impl Queue {
                 } else {
                     self.back_off(now, jitter);
                 }
-                let again = flying
-                    .into_iter()
-                    .enumerate()
-                    .filter(|(place, _)| again.contains(place));
+                let again = flying.into_iter().enumerate().filter(|(place, _)| again.contains(place));
                 self.put_back(again.map(|(_, event)| event).collect());
             }
             Answer::Refused => (self.failures, self.unanswered) = (0, 0),
@@ -228,12 +213,7 @@ mod tests {
 
     fn events_in(body: &str) -> Vec<u64> {
         let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-        body["events"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(serde_json::Value::as_u64)
-            .collect()
+        body["events"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).collect()
     }
 
     #[test]
@@ -267,11 +247,7 @@ mod tests {
             assert_eq!(Answer::of(status, "5"), Answer::Refused, "{status}");
         }
         for status in [408, 500, 502, 504] {
-            assert_eq!(
-                Answer::of(status, "5"),
-                Answer::Busy { retry_after: None },
-                "{status}"
-            );
+            assert_eq!(Answer::of(status, "5"), Answer::Busy { retry_after: None }, "{status}");
         }
         for (header, wait) in [
             ("5", Some(5000)),
@@ -280,16 +256,8 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(
-                Answer::of(429, header),
-                Answer::Busy { retry_after: wait },
-                "{header}"
-            );
-            assert_eq!(
-                Answer::of(503, header),
-                Answer::Busy { retry_after: wait },
-                "{header}"
-            );
+            assert_eq!(Answer::of(429, header), Answer::Busy { retry_after: wait }, "{header}");
+            assert_eq!(Answer::of(503, header), Answer::Busy { retry_after: wait }, "{header}");
         }
     }
 
@@ -304,13 +272,7 @@ mod tests {
             now += pause;
         }
         queue.take(now);
-        queue.settle(
-            Answer::Busy {
-                retry_after: Some(7000),
-            },
-            now,
-            0,
-        );
+        queue.settle(Answer::Busy { retry_after: Some(7000) }, now, 0);
         assert_eq!(queue.due(), Some(now + 7000));
     }
 
@@ -339,11 +301,7 @@ mod tests {
             queue.push(format!("\"{}\"", "x".repeat(1022)), 0);
         }
         let batches = queue.leave();
-        assert!(
-            batches
-                .iter()
-                .all(|batch| body(u64::MAX, batch).len() < BODY_BYTES)
-        );
+        assert!(batches.iter().all(|batch| body(u64::MAX, batch).len() < BODY_BYTES));
         assert_eq!(batches.concat().len(), 200);
     }
 

@@ -27,11 +27,7 @@ impl Depth {
     pub fn scrolled(&mut self, top: f64, window: f64, page: f64) -> &'static [&'static str] {
         let way = page - window;
         // Fractional pixels: the end of the page may be reported a pixel early.
-        let depth = if way < 1.0 || top + 1.0 >= way {
-            100.0
-        } else {
-            top / way * 100.0
-        };
+        let depth = if way < 1.0 || top + 1.0 >= way { 100.0 } else { top / way * 100.0 };
         let from = self.reached;
         self.reached = from.max(DEPTHS.iter().filter(|at| depth >= **at).count());
         &NAMES[from..self.reached]
@@ -47,10 +43,7 @@ mod tests {
     fn depth_is_what_was_scrolled_of_what_can_be_scrolled() {
         let mut depth = Depth::default();
         assert_eq!(depth.scrolled(0.0, 1000.0, 4000.0), [""; 0]);
-        assert_eq!(
-            depth.scrolled(2000.0, 1000.0, 4000.0),
-            ["scroll_depth_25", "scroll_depth_50"]
-        );
+        assert_eq!(depth.scrolled(2000.0, 1000.0, 4000.0), ["scroll_depth_25", "scroll_depth_50"]);
         assert_eq!(depth.scrolled(2999.4, 1000.0, 4000.0), &NAMES[2..]);
     }
 

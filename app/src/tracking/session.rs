@@ -29,31 +29,19 @@ pub struct Clock {
 
 impl Clock {
     fn starting(now: u64) -> Self {
-        Self {
-            started: now,
-            last: now,
-            index: 0,
-            bought: false,
-        }
+        Self { started: now, last: now, index: 0, bought: false }
     }
 
     /// Reads what [`Clock::text`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(',');
         let mut number = || parts.next()?.parse().ok();
-        Some(Self {
-            started: number()?,
-            last: number()?,
-            index: number()?,
-            bought: number() == Some(1),
-        })
+        Some(Self { started: number()?, last: number()?, index: number()?, bought: number() == Some(1) })
     }
 
     /// The clock as it stands in storage.
     pub fn text(&self) -> String {
-        let mut text = [self.started, self.last, self.index]
-            .map(|n| n.to_string())
-            .join(",");
+        let mut text = [self.started, self.last, self.index].map(|n| n.to_string()).join(",");
         if self.bought {
             text.push_str(",1");
         }
@@ -79,21 +67,12 @@ impl Checkout {
         let anonymous_id = parts.next()?.to_owned();
         let session_id = SessionId::parse(parts.next()?).ok()?.to_string();
         let started_at = parts.next()?.parse().ok()?;
-        Some(Self {
-            anonymous_id,
-            session_id,
-            started_at,
-        })
+        Some(Self { anonymous_id, session_id, started_at })
     }
 
     /// The checkout as it stands in storage.
     pub fn text(&self) -> String {
-        [
-            self.anonymous_id.as_str(),
-            &self.session_id,
-            &self.started_at.to_string(),
-        ]
-        .join(",")
+        [self.anonymous_id.as_str(), &self.session_id, &self.started_at.to_string()].join(",")
     }
 
     fn under_way(&self, now: u64) -> bool {
@@ -113,10 +92,7 @@ pub struct Session {
 impl Session {
     /// A session that begins at `now`.
     pub fn new(id: String, now: u64) -> Self {
-        Self {
-            id,
-            clock: Clock::starting(now),
-        }
+        Self { id, clock: Clock::starting(now) }
     }
 
     /// Whether what happens at `now` still belongs to this session.
@@ -159,20 +135,13 @@ pub struct Found {
 pub fn resume(found: Found, is_return: bool, now: u64, new_id: impl FnOnce() -> String) -> Session {
     let checkout = found.checkout.filter(|away| away.under_way(now));
     let copied = found.copied && !is_return;
-    let own = found
-        .session
-        .filter(|own| !copied && own.alive(now, checkout.as_ref()));
+    let own = found.session.filter(|own| !copied && own.alive(now, checkout.as_ref()));
     match (own, checkout) {
         (Some(own), Some(away)) if !is_return || own.id == away.session_id => own,
         (Some(own), None) => own,
         (_, Some(away)) if !copied => Session {
             id: away.session_id,
-            clock: Clock {
-                started: away.started_at,
-                last: now,
-                index: 0,
-                bought: true,
-            },
+            clock: Clock { started: away.started_at, last: now, index: 0, bought: true },
         },
         _ => Session::new(new_id(), now),
     }
@@ -184,15 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn session(last: u64) -> Session {
-        Session {
-            id: "s".into(),
-            clock: Clock {
-                started: 0,
-                last,
-                index: 3,
-                bought: false,
-            },
-        }
+        Session { id: "s".into(), clock: Clock { started: 0, last, index: 3, bought: false } }
     }
 
     #[test]
@@ -218,11 +179,7 @@ mod tests {
 
     #[test]
     fn a_checkout_suspends_its_own_session_for_less_than_a_day_and_no_other() {
-        let mut away = Checkout {
-            anonymous_id: "a".into(),
-            session_id: "s".into(),
-            started_at: 0,
-        };
+        let mut away = Checkout { anonymous_id: "a".into(), session_id: "s".into(), started_at: 0 };
         assert!(session(0).alive(CHECKOUT_MS - 1, Some(&away)));
         assert!(!session(0).alive(CHECKOUT_MS, Some(&away)));
         away.session_id = "other".into();

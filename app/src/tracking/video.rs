@@ -6,11 +6,8 @@
 
 use crate::event::name;
 
-const MARKS: [(f64, &str); 3] = [
-    (0.25, name::VIDEO_PROGRESS_25),
-    (0.50, name::VIDEO_PROGRESS_50),
-    (0.75, name::VIDEO_PROGRESS_75),
-];
+const MARKS: [(f64, &str); 3] =
+    [(0.25, name::VIDEO_PROGRESS_25), (0.50, name::VIDEO_PROGRESS_50), (0.75, name::VIDEO_PROGRESS_75)];
 
 /// One load of one video.
 #[derive(Debug, Default)]
@@ -85,19 +82,12 @@ mod tests {
     fn a_whole_play_through_tells_everything_once_and_in_order() {
         let mut watch = Watch::default();
         let progress = ["video_progress_25", "video_progress_50", "video_progress_75"];
-        assert_eq!(
-            play(&mut watch, 0, 100),
-            [&["video_started"][..], &progress].concat()
-        );
+        assert_eq!(play(&mut watch, 0, 100), [&["video_started"][..], &progress].concat());
         assert_eq!(watch.paused(true, false), None);
         assert_eq!(watch.ended(), Some("video_completed"));
         assert_eq!(watch.ended(), None);
         assert_eq!(play(&mut watch, 0, 100), [""; 0]);
-        assert_eq!(
-            watch.ended(),
-            Some("video_completed"),
-            "a second play-through counts again"
-        );
+        assert_eq!(watch.ended(), Some("video_completed"), "a second play-through counts again");
     }
 
     #[test]

@@ -40,13 +40,8 @@ impl FromRequestParts<AppState> for Owner {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let value = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let token = value
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or_default();
+        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         if state.admin_token.is(token) {
             return Ok(Self);
         }
@@ -88,19 +83,14 @@ pub async fn sessions(
 ) -> Result<Json<SessionsJson>, ApiError> {
     let Query(query) = query.map_err(|rejection| bad("query", rejection.body_text()))?;
     let anonymous_id = query.anonymous_id.map(AnonymousId::parse).transpose();
-    let cursor = query
-        .cursor
-        .map(|text| parse_cursor(&text).ok_or_else(|| bad("cursor", "is not one of ours")));
+    let cursor =
+        query.cursor.map(|text| parse_cursor(&text).ok_or_else(|| bad("cursor", "is not one of ours")));
     let filter = SessionFilter {
         anonymous_id: anonymous_id.map_err(|error| bad("anonymousId", error.to_string()))?,
         converted: query.converted,
         event: query.event,
     };
-    Ok(Json(
-        report
-            .sessions(&funnel_of(funnel)?, &filter, cursor.transpose()?, now())
-            .await?,
-    ))
+    Ok(Json(report.sessions(&funnel_of(funnel)?, &filter, cursor.transpose()?, now()).await?))
 }
 
 /// `GET /api/aurea/funnels/{funnel}/sessions/{sessionId}`
@@ -113,9 +103,7 @@ pub async fn session(
     let Query(query) = query.map_err(|_| bad("cursor", "is not one of ours"))?;
     let unknown = || ApiError::not_found("there is no such session");
     let session_id = SessionId::parse(session_id).map_err(|_| unknown())?;
-    let session = report
-        .session(&funnel_of(funnel)?, &session_id, query.cursor.unwrap_or(0), now())
-        .await?;
+    let session = report.session(&funnel_of(funnel)?, &session_id, query.cursor.unwrap_or(0), now()).await?;
     session.map(Json).ok_or_else(unknown)
 }
 

@@ -43,9 +43,7 @@ pub(super) struct Tracking {
 
 impl Default for Tracking {
     fn default() -> Self {
-        Self {
-            consent: "implied".into(),
-        }
+        Self { consent: "implied".into() }
     }
 }
 
@@ -60,12 +58,7 @@ pub(super) struct Site {
 
 impl Default for Site {
     fn default() -> Self {
-        Self {
-            addr: "127.0.0.1:3000".into(),
-            url: None,
-            mode: None,
-            root: "target/site".into(),
-        }
+        Self { addr: "127.0.0.1:3000".into(), url: None, mode: None, root: "target/site".into() }
     }
 }
 
@@ -77,9 +70,7 @@ pub(super) struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self {
-            url: "sqlite://data/ttr.db".into(),
-        }
+        Self { url: "sqlite://data/ttr.db".into() }
     }
 }
 
@@ -93,11 +84,7 @@ pub(super) struct Whop {
 
 impl Default for Whop {
     fn default() -> Self {
-        Self {
-            checkout_url: None,
-            plan_id: None,
-            api_url: "https://api.whop.com/api/v1".into(),
-        }
+        Self { checkout_url: None, plan_id: None, api_url: "https://api.whop.com/api/v1".into() }
     }
 }
 
@@ -111,10 +98,6 @@ pub(super) struct Simulator {
 
 impl Default for Simulator {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            addr: "127.0.0.1:3002".into(),
-            mode: "api".into(),
-        }
+        Self { enabled: true, addr: "127.0.0.1:3002".into(), mode: "api".into() }
     }
 }

@@ -48,10 +48,7 @@ impl Layers {
     ) -> Result<Self, Vec<Fault>> {
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(text, span.start));
-            vec![Fault {
-                place: format!("{file_name}:{line}"),
-                message: error.message().trim().to_owned(),
-            }]
+            vec![Fault { place: format!("{file_name}:{line}"), message: error.message().trim().to_owned() }]
         })?;
         let mut layers = Self {
             file_name: file_name.to_owned(),
@@ -67,10 +64,7 @@ impl Layers {
         for (variable, key, value) in overrides(env) {
             if !set(&mut layers.merged, &key, &value) {
                 let message = format!("{key} is no key that can be set");
-                return Err(vec![Fault {
-                    place: variable,
-                    message,
-                }]);
+                return Err(vec![Fault { place: variable, message }]);
             }
             layers.from_env.insert(key, variable);
         }
@@ -78,9 +72,7 @@ impl Layers {
     }
 
     fn secrets_in_the_file(&self) -> Vec<Fault> {
-        let found = SECRET_KEYS
-            .iter()
-            .filter(|(key, _)| item(&self.document, key).is_some());
+        let found = SECRET_KEYS.iter().filter(|(key, _)| item(&self.document, key).is_some());
         found
             .map(|(key, variable)| Fault {
                 place: self.place(key),
@@ -97,10 +89,7 @@ impl Layers {
         path_error::deserialize(deserializer).map_err(|error| {
             let key = error.path().to_string();
             let message = error.inner().message().trim().to_owned();
-            vec![Fault {
-                place: self.place(&key),
-                message,
-            }]
+            vec![Fault { place: self.place(&key), message }]
         })
     }
 
@@ -128,10 +117,7 @@ fn overrides(env: &HashMap<String, String>) -> Vec<(String, String, String)> {
     let mut general: Vec<_> = env
         .iter()
         .filter_map(|(variable, value)| {
-            let key = variable
-                .strip_prefix("TTR__")?
-                .to_ascii_lowercase()
-                .replace("__", ".");
+            let key = variable.strip_prefix("TTR__")?.to_ascii_lowercase().replace("__", ".");
             Some((variable.clone(), key, value.clone()))
         })
         .collect();

@@ -125,10 +125,7 @@ impl Config {
     /// Reads `path` and the environment.
     pub fn load(path: &Path, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            vec![Fault {
-                place: path.display().to_string(),
-                message: format!("can't be read: {error}"),
-            }]
+            vec![Fault { place: path.display().to_string(), message: format!("can't be read: {error}") }]
         })?;
         Self::parse(&path.display().to_string(), &text, env)
     }
@@ -137,10 +134,7 @@ impl Config {
     pub fn parse(file_name: &str, text: &str, env: &HashMap<String, String>) -> Result<Self, Vec<Fault>> {
         let layers = Layers::new(file_name, text, env)?;
         let file = layers.read()?;
-        let mut faults = Faults {
-            layers: &layers,
-            list: Vec::new(),
-        };
+        let mut faults = Faults { layers: &layers, list: Vec::new() };
         let secrets = Secrets::read(env, &mut faults.list);
         let config = validate(file, secrets, &mut faults);
         match config {
@@ -165,10 +159,7 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     fn add(&mut self, key: &str, message: impl Into<String>) {
-        self.list.push(Fault {
-            place: self.layers.place(key),
-            message: message.into(),
-        });
+        self.list.push(Fault { place: self.layers.place(key), message: message.into() });
     }
 
     fn check<T, E: fmt::Display>(&mut self, key: &str, result: Result<T, E>) -> Option<T> {
@@ -184,9 +175,7 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         faults.check("product.price", Money::parse_major(&file.product.price, currency))
     });
     let site = site(&file.site, faults);
-    let mode = site
-        .as_ref()
-        .and_then(|site| mode(file.site.mode.as_deref(), site, faults));
+    let mode = site.as_ref().and_then(|site| mode(file.site.mode.as_deref(), site, faults));
     let database = database(&file.store.url, faults);
     let consent_required = match file.tracking.consent.as_str() {
         "implied" => Some(false),
@@ -200,19 +189,12 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         faults.add("checkout.provider", "must be \"whop\"");
     }
     let whop = whop(&file.whop, &secrets, mode, faults);
-    let simulator = simulator(
-        &file.simulator,
-        whop.is_some() || !secrets.whop_webhook_keys.is_empty(),
-        mode,
-        faults,
-    );
+    let simulator =
+        simulator(&file.simulator, whop.is_some() || !secrets.whop_webhook_keys.is_empty(), mode, faults);
     let receive_keys = receive_keys(&secrets, faults);
     Some(Config {
         mode: mode?,
-        funnel: Funnel {
-            id: funnel_id?,
-            currency: currency?,
-        },
+        funnel: Funnel { id: funnel_id?, currency: currency? },
         product: file.product,
         price: price?,
         words: file.page,
@@ -236,18 +218,11 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
         let is_origin =
             matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
         if !is_origin {
-            faults.add(
-                "site.url",
-                "must be an origin such as https://ttr.example, without a path",
-            );
+            faults.add("site.url", "must be an origin such as https://ttr.example, without a path");
         }
         is_origin
     });
-    Some(Site {
-        addr: addr?,
-        url: url?,
-        root: PathBuf::from(&file.root),
-    })
+    Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root) })
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -270,18 +245,13 @@ fn mode(wanted: Option<&str>, site: &Site, faults: &mut Faults<'_>) -> Option<Mo
         }
     };
     if mode == Mode::Production && site.url.scheme() != "https" {
-        faults.add(
-            "site.url",
-            "must be https in production; set SITE_URL to the public origin",
-        );
+        faults.add("site.url", "must be https in production; set SITE_URL to the public origin");
     }
     Some(mode)
 }
 
 fn database(url: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let path = url
-        .strip_prefix("sqlite://")
-        .filter(|path| !path.is_empty() && !path.contains('?'));
+    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty() && !path.contains('?'));
     if path.is_none() {
         faults.add("store.url", "must be sqlite://PATH, such as sqlite://data/ttr.db");
     }
@@ -318,23 +288,11 @@ fn whop(
                 faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
                 return None;
             };
-            Some(whop::Api {
-                url,
-                key: key.clone(),
-                plan_id,
-            })
+            Some(whop::Api { url, key: key.clone(), plan_id })
         }
     };
-    let webhook_keys = secrets
-        .whop_webhook_keys
-        .iter()
-        .map(|secret| signature::Key::raw(secret))
-        .collect();
-    Some(whop::Settings {
-        checkout_url,
-        api,
-        webhook_keys,
-    })
+    let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
+    Some(whop::Settings { checkout_url, api, webhook_keys })
 }
 
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {
@@ -371,20 +329,14 @@ fn simulator(
             return None;
         }
     };
-    Some(Simulator {
-        addr: addr?,
-        api_mode,
-    })
+    Some(Simulator { addr: addr?, api_mode })
 }
 
 fn receive_keys(secrets: &Secrets, faults: &mut Faults<'_>) -> Vec<ReceiveKey> {
     let mut keys = Vec::new();
     for (key, funnel) in &secrets.receive_keys {
         match FunnelId::parse(funnel.clone()) {
-            Ok(funnel) => keys.push(ReceiveKey {
-                key: key.clone(),
-                funnel,
-            }),
+            Ok(funnel) => keys.push(ReceiveKey { key: key.clone(), funnel }),
             Err(error) => faults.list.push(Fault {
                 place: "AUREA_RECEIVE_KEYS".into(),
                 message: format!("a funnel {error}; write key:funnel"),
@@ -405,10 +357,7 @@ mod tests {
             assert!(text.contains(from), "{from}");
             text.replacen(from, to, 1)
         });
-        let env = env
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
+        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Config::parse("Leptos.toml", &text, &env)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
@@ -452,20 +401,12 @@ mod tests {
         let line = line_of("price = ");
         assert_eq!(
             parse(&[("price = \"99.00\"", "price = \"99,00\"")], &[]).unwrap_err(),
-            [format!(
-                "Leptos.toml:{line}: product.price: \"99,00\" is not an amount"
-            )]
+            [format!("Leptos.toml:{line}: product.price: \"99,00\" is not an amount")]
         );
         let faults = parse(&[("price = \"99.00\"", "prize = \"99.00\"")], &[]).unwrap_err();
-        assert!(
-            faults[0].starts_with("Leptos.toml:") && faults[0].contains("prize"),
-            "{faults:?}"
-        );
+        assert!(faults[0].starts_with("Leptos.toml:") && faults[0].contains("prize"), "{faults:?}");
         let faults = parse(&[("price = \"99.00\"", "price = ")], &[]).unwrap_err();
-        assert!(
-            faults[0].starts_with(&format!("Leptos.toml:{line}: ")),
-            "{faults:?}"
-        );
+        assert!(faults[0].starts_with(&format!("Leptos.toml:{line}: ")), "{faults:?}");
     }
 
     #[test]
@@ -484,16 +425,8 @@ mod tests {
     #[test]
     fn production_refuses_http_and_the_simulator() {
         let faults = parse(&[], &[("SITE_URL", "http://ttr.example")]).unwrap_err();
-        assert!(
-            faults.iter().any(|fault| fault.contains("https in production")),
-            "{faults:?}"
-        );
-        assert!(
-            faults
-                .iter()
-                .any(|fault| fault.contains("whop is not configured")),
-            "{faults:?}"
-        );
+        assert!(faults.iter().any(|fault| fault.contains("https in production")), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("whop is not configured")), "{faults:?}");
     }
 
     #[test]

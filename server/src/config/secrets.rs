@@ -20,13 +20,9 @@ impl Secrets {
     pub(super) fn read(env: &HashMap<String, String>, faults: &mut Vec<Fault>) -> Self {
         let mut secret = |name: &str| secret(name, env, faults);
         let whop_api_key = secret("WHOP_API_KEY").map(Into::into);
-        let whop_webhook_keys = secret("WHOP_WEBHOOK_SECRET")
-            .map(|text| list(&text))
-            .unwrap_or_default();
+        let whop_webhook_keys = secret("WHOP_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
         let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
-        let pairs = secret("AUREA_RECEIVE_KEYS")
-            .map(|text| list(&text))
-            .unwrap_or_default();
+        let pairs = secret("AUREA_RECEIVE_KEYS").map(|text| list(&text)).unwrap_or_default();
         let mut receive_keys = Vec::new();
         for pair in pairs {
             match pair.rsplit_once(':') {
@@ -39,12 +35,7 @@ impl Secrets {
                 }),
             }
         }
-        Self {
-            whop_api_key,
-            whop_webhook_keys,
-            admin_token,
-            receive_keys,
-        }
+        Self { whop_api_key, whop_webhook_keys, admin_token, receive_keys }
     }
 }
 
@@ -55,10 +46,7 @@ fn secret(name: &str, env: &HashMap<String, String>, faults: &mut Vec<Fault>) ->
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                faults.push(Fault {
-                    place: file_name,
-                    message: format!("{path} can't be read: {error}"),
-                });
+                faults.push(Fault { place: file_name, message: format!("{path} can't be read: {error}") });
                 return None;
             }
         },
@@ -68,9 +56,5 @@ fn secret(name: &str, env: &HashMap<String, String>, faults: &mut Vec<Fault>) ->
 }
 
 fn list(text: &str) -> Vec<String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }

@@ -37,14 +37,8 @@ const CLICK_IDS: &[(&str, &str)] = &[
 ];
 
 /// Hosts a visitor only ever comes back from: the checkout is part of the visit, not its source.
-const PROVIDER_HOSTS: &[&str] = &[
-    "whop.com",
-    "stripe.com",
-    "polar.sh",
-    "shopify.com",
-    "myshopify.com",
-    "paypal.com",
-];
+const PROVIDER_HOSTS: &[&str] =
+    &["whop.com", "stripe.com", "polar.sh", "shopify.com", "myshopify.com", "paypal.com"];
 
 const MAX_URL: usize = 2048;
 
@@ -72,9 +66,7 @@ pub struct Touch {
 /// Cuts a URL to origin, path and the parameters that attribution needs: no fragment, no user, no tokens.
 /// What is not an http(s) URL is dropped.
 pub fn scrub(text: &str) -> Option<String> {
-    let mut url = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let mut url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.set_fragment(None);
     // Both fail only for URLs without a host, which http(s) URLs always have.
     let _ = url.set_username("");
@@ -96,34 +88,18 @@ pub fn touch_of(page: &Page) -> Touch {
     let url = page.url.as_deref().and_then(|url| Url::parse(url).ok());
     let parameter = |wanted: &str| {
         let url = url.as_ref()?;
-        let (_, value) = url
-            .query_pairs()
-            .find(|(key, value)| key == wanted && !value.is_empty())?;
+        let (_, value) = url.query_pairs().find(|(key, value)| key == wanted && !value.is_empty())?;
         Some(value.into_owned())
     };
-    let click = CLICK_IDS
-        .iter()
-        .find_map(|(key, who)| Some((*key, *who, parameter(key)?)));
-    let referrer = page
-        .referrer
-        .as_deref()
-        .and_then(|text| Url::parse(text).ok())
-        .filter(|referrer| {
-            let host = referrer.host_str().unwrap_or_default();
-            Some(host) != url.as_ref().and_then(Url::host_str) && !is_provider(host)
-        });
+    let click = CLICK_IDS.iter().find_map(|(key, who)| Some((*key, *who, parameter(key)?)));
+    let referrer = page.referrer.as_deref().and_then(|text| Url::parse(text).ok()).filter(|referrer| {
+        let host = referrer.host_str().unwrap_or_default();
+        Some(host) != url.as_ref().and_then(Url::host_str) && !is_provider(host)
+    });
     Touch {
         source: parameter("utm_source")
             .or_else(|| click.as_ref().map(|(_, who, _)| (*who).to_owned()))
-            .or_else(|| {
-                Some(
-                    referrer
-                        .as_ref()?
-                        .host_str()?
-                        .trim_start_matches("www.")
-                        .to_owned(),
-                )
-            }),
+            .or_else(|| Some(referrer.as_ref()?.host_str()?.trim_start_matches("www.").to_owned())),
         medium: parameter("utm_medium"),
         campaign: parameter("utm_campaign"),
         referrer: referrer.map(String::from),
@@ -132,9 +108,7 @@ pub fn touch_of(page: &Page) -> Touch {
 }
 
 fn is_provider(host: &str) -> bool {
-    PROVIDER_HOSTS
-        .iter()
-        .any(|known| host == *known || host.ends_with(&format!(".{known}")))
+    PROVIDER_HOSTS.iter().any(|known| host == *known || host.ends_with(&format!(".{known}")))
 }
 
 /// The touch that began a session: that of its first event with a page.
@@ -152,32 +126,17 @@ mod tests {
     use super::*;
 
     fn touch(url: &str, referrer: &str) -> Touch {
-        touch_of(&Page {
-            url: scrub(url),
-            referrer: scrub(referrer),
-        })
+        touch_of(&Page { url: scrub(url), referrer: scrub(referrer) })
     }
 
     #[test]
     fn utm_beats_click_id_beats_referrer() {
-        let all = touch(
-            "https://ttr.example/?utm_source=news&utm_medium=email&gclid=1",
-            "https://www.google.com/",
-        );
+        let all =
+            touch("https://ttr.example/?utm_source=news&utm_medium=email&gclid=1", "https://www.google.com/");
+        assert_eq!((all.source.as_deref(), all.medium.as_deref()), (Some("news"), Some("email")));
+        assert_eq!(touch("https://ttr.example/?gclid=1", "https://t.co/").source.as_deref(), Some("google"));
         assert_eq!(
-            (all.source.as_deref(), all.medium.as_deref()),
-            (Some("news"), Some("email"))
-        );
-        assert_eq!(
-            touch("https://ttr.example/?gclid=1", "https://t.co/")
-                .source
-                .as_deref(),
-            Some("google")
-        );
-        assert_eq!(
-            touch("https://ttr.example/", "https://www.google.com/")
-                .source
-                .as_deref(),
+            touch("https://ttr.example/", "https://www.google.com/").source.as_deref(),
             Some("google.com")
         );
         assert_eq!(touch("https://ttr.example/", ""), Touch::default());
@@ -185,23 +144,10 @@ mod tests {
 
     #[test]
     fn neither_the_provider_nor_the_site_itself_is_a_source() {
-        assert_eq!(
-            touch("https://ttr.example/thank-you", "https://whop.com/checkout/x").source,
-            None
-        );
-        assert_eq!(
-            touch("https://ttr.example/thank-you", "https://checkout.stripe.com/x").source,
-            None
-        );
-        assert_eq!(
-            touch("https://ttr.example/b", "https://ttr.example/a").source,
-            None
-        );
-        assert!(
-            touch("https://ttr.example/", "https://notwhop.com/")
-                .source
-                .is_some()
-        );
+        assert_eq!(touch("https://ttr.example/thank-you", "https://whop.com/checkout/x").source, None);
+        assert_eq!(touch("https://ttr.example/thank-you", "https://checkout.stripe.com/x").source, None);
+        assert_eq!(touch("https://ttr.example/b", "https://ttr.example/a").source, None);
+        assert!(touch("https://ttr.example/", "https://notwhop.com/").source.is_some());
     }
 
     #[test]

@@ -51,9 +51,7 @@ impl Source {
 
     /// Reads what [`Self::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Browser, Self::Key, Self::Server]
-            .into_iter()
-            .find(|source| source.as_str() == text)
+        [Self::Browser, Self::Key, Self::Server].into_iter().find(|source| source.as_str() == text)
     }
 }
 

@@ -129,9 +129,7 @@ fn conversion_events(payment: &Payment, money: Money, session_id: &SessionId) ->
         "orderId": payment.key.payment_id, "duration": duration.unwrap_or(0), "source": source,
     });
     // A provider's clock may cut to seconds or lag: the payment still stands after the click that led to it.
-    let timestamp = payment
-        .paid_at
-        .max(payment.attribution.checkout_started_at.unwrap_or(payment.paid_at));
+    let timestamp = payment.paid_at.max(payment.attribution.checkout_started_at.unwrap_or(payment.paid_at));
     [(name::CHECKOUT_COMPLETED, completed), (name::SESSION_END, ended)]
         .into_iter()
         .map(|(event_name, properties)| Event {
@@ -165,22 +163,14 @@ pub fn conversion_of_keyed_event(event: &Event, funnel_currency: Currency) -> Op
     if event.name != name::CHECKOUT_COMPLETED || event.source != Source::Key {
         return None;
     }
-    let text = |key: &str| {
-        event
-            .properties
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-    };
+    let text = |key: &str| event.properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let currency = text("currency").map_or(Ok(funnel_currency), Currency::parse).ok();
     let revenue = match event.properties.get("revenue") {
         Some(Value::Number(number)) => Some(number.to_string()),
         Some(Value::String(text)) => Some(text.clone()),
         _ => None,
     };
-    let amount = currency
-        .zip(revenue)
-        .and_then(|(currency, text)| Money::parse_major(&text, currency).ok());
+    let amount = currency.zip(revenue).and_then(|(currency, text)| Money::parse_major(&text, currency).ok());
     Some(Conversion {
         key: PaymentKey {
             funnel: event.funnel.clone(),
@@ -207,10 +197,7 @@ mod tests {
                 payment_id: "pay_1".into(),
             },
             kind,
-            amount: Ok(Money {
-                minor: 9900,
-                currency: Currency::parse("usd").unwrap(),
-            }),
+            amount: Ok(Money { minor: 9900, currency: Currency::parse("usd").unwrap() }),
             paid_at: 1_703_001_200_000,
             attribution: Attribution {
                 session_id: Some(SessionId::parse("s1").unwrap()),
@@ -225,9 +212,7 @@ mod tests {
     fn a_first_payment_converts_its_session_with_two_events() {
         let commit = record(payment(PaymentKind::First, Some(1_703_001_051_000)));
         assert_eq!(commit.conversions.len(), 1);
-        let [completed, ended] = &commit.events[..] else {
-            panic!("two events")
-        };
+        let [completed, ended] = &commit.events[..] else { panic!("two events") };
         assert_eq!(completed.name, "checkout_completed");
         assert_eq!(completed.properties["revenue"], json!(99));
         assert_eq!(completed.properties["checkoutDuration"], json!(149));
@@ -275,9 +260,6 @@ mod tests {
     fn a_checkout_never_lasts_less_than_nothing() {
         let commit = record(payment(PaymentKind::First, Some(1_703_001_200_999)));
         assert_eq!(commit.events[0].properties["checkoutDuration"], json!(0));
-        assert_eq!(
-            commit.events[0].timestamp, 1_703_001_200_999,
-            "it stands after the click that led to it"
-        );
+        assert_eq!(commit.events[0].timestamp, 1_703_001_200_999, "it stands after the click that led to it");
     }
 }

@@ -69,10 +69,7 @@ impl Money {
     /// the minor unit is noise, anything more is refused rather than rounded.
     pub fn parse_major(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let not_a_number = || MoneyError::NotANumber(text.chars().take(40).collect());
-        if !text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
-        {
+        if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E')) {
             return Err(not_a_number()); // the decimal parser takes underscores
         }
         let major = Decimal::from_str(text)
@@ -100,10 +97,7 @@ impl Money {
 /// Minor units as a JSON number of major units: whole amounts without a fraction.
 pub fn major_json(minor: i64, currency: Currency) -> serde_json::Value {
     let major = Decimal::new(minor, currency.exponent()).normalize();
-    major
-        .to_string()
-        .parse::<serde_json::Number>()
-        .map_or(serde_json::Value::Null, serde_json::Value::Number)
+    major.to_string().parse::<serde_json::Number>().map_or(serde_json::Value::Null, serde_json::Value::Number)
 }
 
 impl fmt::Display for Money {
@@ -144,10 +138,7 @@ mod tests {
     fn nonsense_is_refused_never_guessed() {
         assert_eq!(parse("-1", "USD"), Err(MoneyError::Negative));
         for text in ["1e30", "1e400", "99,00", "", "NaN", "abc", "0x10", "1_000"] {
-            assert!(
-                matches!(parse(text, "USD"), Err(MoneyError::NotANumber(_))),
-                "{text}"
-            );
+            assert!(matches!(parse(text, "USD"), Err(MoneyError::NotANumber(_))), "{text}");
         }
         assert!(matches!(parse("1", "btc"), Err(MoneyError::UnknownCurrency(_))));
     }

@@ -46,9 +46,7 @@ pub struct Moment {
 pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conversion>) -> Option<Session> {
     let mut unique = BTreeMap::new();
     for event in events {
-        unique
-            .entry((event.source, event.event_id.clone()))
-            .or_insert(event);
+        unique.entry((event.source, event.event_id.clone())).or_insert(event);
     }
     let mut events: Vec<Event> = unique.into_values().collect();
     events.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -68,18 +66,13 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
         .find(|event| event.is_converted_end() && !conversions.is_empty())
         .map(|event| event.timestamp);
     let touch = first_touch(&events);
-    let session_id = events.first().map_or_else(
-        || conversions[0].session_id.clone(),
-        |event| Some(event.session_id.clone()),
-    )?;
+    let session_id = events
+        .first()
+        .map_or_else(|| conversions[0].session_id.clone(), |event| Some(event.session_id.clone()))?;
     let anonymous_id = events
         .iter()
         .find_map(|event| event.anonymous_id.clone())
-        .or_else(|| {
-            conversions
-                .iter()
-                .find_map(|conversion| conversion.anonymous_id.clone())
-        });
+        .or_else(|| conversions.iter().find_map(|conversion| conversion.anonymous_id.clone()));
     let mut ended = false;
     let timeline = events
         .into_iter()
@@ -89,14 +82,7 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
             Moment { event, after_end }
         })
         .collect();
-    Some(Session {
-        session_id,
-        anonymous_id,
-        timeline,
-        conversions,
-        touch,
-        converted_end,
-    })
+    Some(Session { session_id, anonymous_id, timeline, conversions, touch, converted_end })
 }
 
 /// Timestamp, then rank, then the browser's count, then id.
@@ -160,10 +146,7 @@ pub struct View {
 /// How the session stands at `now`.
 pub fn view(session: &Session, now: Millis) -> View {
     if session.converted() {
-        return View {
-            state: State::Converted,
-            end_reason: Some("converted"),
-        };
+        return View { state: State::Converted, end_reason: Some("converted") };
     }
     let started = session.last(|event| event.name == name::CHECKOUT_STARTED);
     // A page that is being left may still say a word; only arriving on one is coming back.
@@ -171,41 +154,18 @@ pub fn view(session: &Session, now: Millis) -> View {
         session.last(|event| matches!(event.name.as_str(), name::PAGE_VIEW | name::CHECKOUT_RETURNED));
     if let Some(started) = started.filter(|started| arrived.is_none_or(|arrived| arrived <= *started)) {
         return if now - started < DAY {
-            View {
-                state: State::Checkout,
-                end_reason: None,
-            }
+            View { state: State::Checkout, end_reason: None }
         } else {
-            View {
-                state: State::Abandoned,
-                end_reason: Some("checkout_expired"),
-            }
+            View { state: State::Abandoned, end_reason: Some("checkout_expired") }
         };
     }
-    let over = if started.is_some() {
-        State::Abandoned
-    } else {
-        State::Ended
-    };
-    if session
-        .timeline
-        .last()
-        .is_some_and(|moment| moment.event.name == name::SESSION_END)
-    {
-        View {
-            state: over,
-            end_reason: Some("tab_closed"),
-        }
+    let over = if started.is_some() { State::Abandoned } else { State::Ended };
+    if session.timeline.last().is_some_and(|moment| moment.event.name == name::SESSION_END) {
+        View { state: over, end_reason: Some("tab_closed") }
     } else if now - session.ended_at() > IDLE_TIMEOUT {
-        View {
-            state: over,
-            end_reason: Some("inactive"),
-        }
+        View { state: over, end_reason: Some("inactive") }
     } else {
-        View {
-            state: State::Active,
-            end_reason: None,
-        }
+        View { state: State::Active, end_reason: None }
     }
 }
 
@@ -239,24 +199,14 @@ impl Session {
 
     /// The sum of its conversions in the first one's currency, in minor units. Other currencies are not added.
     pub fn value(&self) -> Option<(i64, Currency)> {
-        let currency = self
-            .conversions
-            .iter()
-            .find_map(|conversion| conversion.amount)?
-            .currency;
+        let currency = self.conversions.iter().find_map(|conversion| conversion.amount)?.currency;
         let amounts = self.conversions.iter().filter_map(|conversion| conversion.amount);
-        let same = amounts
-            .filter(|amount| amount.currency == currency)
-            .map(|amount| amount.minor);
+        let same = amounts.filter(|amount| amount.currency == currency).map(|amount| amount.minor);
         Some((same.fold(0, i64::saturating_add), currency))
     }
 
     fn last(&self, wanted: impl Fn(&Event) -> bool) -> Option<Millis> {
-        self.timeline
-            .iter()
-            .rev()
-            .find(|moment| wanted(&moment.event))
-            .map(|moment| moment.event.timestamp)
+        self.timeline.iter().rev().find(|moment| wanted(&moment.event)).map(|moment| moment.event.timestamp)
     }
 }
 
@@ -288,11 +238,7 @@ mod tests {
     }
 
     fn names(session: &Session) -> Vec<&str> {
-        session
-            .timeline
-            .iter()
-            .map(|moment| moment.event.name.as_str())
-            .collect()
+        session.timeline.iter().map(|moment| moment.event.name.as_str()).collect()
     }
 
     fn purchase(paid_at: Millis) -> (Vec<Event>, Vec<Conversion>) {
@@ -303,10 +249,7 @@ mod tests {
                 payment_id: format!("pay_{paid_at}"),
             },
             kind: PaymentKind::First,
-            amount: Ok(Money {
-                minor: 9900,
-                currency: Currency::parse("USD").unwrap(),
-            }),
+            amount: Ok(Money { minor: 9900, currency: Currency::parse("USD").unwrap() }),
             paid_at,
             attribution: Attribution {
                 session_id: SessionId::parse("s1").ok(),
@@ -322,22 +265,9 @@ mod tests {
     fn a_closed_tab_is_forgotten_when_the_visitor_goes_on() {
         let closed = fold([event("page_view", 0), event("session_end", 10)], vec![]).unwrap();
         assert_eq!(names(&closed), ["page_view", "session_end"]);
-        assert_eq!(
-            view(&closed, 20),
-            View {
-                state: State::Ended,
-                end_reason: Some("tab_closed")
-            }
-        );
-        let went_on = fold(
-            [
-                event("page_view", 0),
-                event("session_end", 10),
-                event("faq_opened", 11),
-            ],
-            vec![],
-        )
-        .unwrap();
+        assert_eq!(view(&closed, 20), View { state: State::Ended, end_reason: Some("tab_closed") });
+        let went_on =
+            fold([event("page_view", 0), event("session_end", 10), event("faq_opened", 11)], vec![]).unwrap();
         assert_eq!(names(&went_on), ["page_view", "faq_opened"]);
         assert_eq!(view(&went_on, 20).state, State::Active);
     }
@@ -348,37 +278,22 @@ mod tests {
         assert_eq!(view(&session, 45 * 60_000).state, State::Checkout);
         assert_eq!(
             view(&session, 1000 + DAY),
-            View {
-                state: State::Abandoned,
-                end_reason: Some("checkout_expired")
-            }
+            View { state: State::Abandoned, end_reason: Some("checkout_expired") }
         );
-        let back = fold(
-            [
-                event("page_view", 0),
-                event("checkout_started", 1000),
-                event("page_view", 2000),
-            ],
-            vec![],
-        )
-        .unwrap();
+        let back =
+            fold([event("page_view", 0), event("checkout_started", 1000), event("page_view", 2000)], vec![])
+                .unwrap();
         assert_eq!(view(&back, 3000).state, State::Active);
         assert_eq!(
             view(&back, 2001 + IDLE_TIMEOUT),
-            View {
-                state: State::Abandoned,
-                end_reason: Some("inactive")
-            }
+            View { state: State::Abandoned, end_reason: Some("inactive") }
         );
     }
 
     #[test]
     fn a_last_word_from_a_page_that_is_being_left_does_not_end_the_checkout() {
-        let leaving = [
-            event("page_view", 0),
-            event("checkout_started", 1000),
-            event("scroll_depth_50", 1800),
-        ];
+        let leaving =
+            [event("page_view", 0), event("checkout_started", 1000), event("scroll_depth_50", 1800)];
         let session = fold(leaving, vec![]).unwrap();
         assert_eq!(view(&session, 1800 + 45 * 60_000).state, State::Checkout);
     }
@@ -391,11 +306,7 @@ mod tests {
         let session = fold([event("page_view", 0), end, event("page_view", 30)], vec![]).unwrap();
         assert!(!session.converted() && session.timeline.iter().all(|moment| !moment.after_end));
         assert_eq!(session.total_seconds(), 0);
-        let ended = fold(
-            session.timeline.into_iter().take(2).map(|moment| moment.event),
-            vec![],
-        )
-        .unwrap();
+        let ended = fold(session.timeline.into_iter().take(2).map(|moment| moment.event), vec![]).unwrap();
         assert_eq!(view(&ended, 20).state, State::Ended);
     }
 
@@ -417,13 +328,7 @@ mod tests {
         let session = fold(events, conversions).unwrap();
         assert_eq!(
             names(&session),
-            [
-                "page_view",
-                "checkout_started",
-                "checkout_completed",
-                "session_end",
-                "page_view"
-            ]
+            ["page_view", "checkout_started", "checkout_completed", "session_end", "page_view"]
         );
         assert!(session.timeline[4].after_end && !session.timeline[3].after_end);
         assert_eq!(session.total_seconds(), 200);
@@ -444,10 +349,7 @@ mod tests {
     fn two_currencies_are_never_added() {
         let (events, mut conversions) = purchase(1000);
         let (_, mut second) = purchase(2000);
-        second[0].amount = Some(Money {
-            minor: 1000,
-            currency: Currency::parse("JPY").unwrap(),
-        });
+        second[0].amount = Some(Money { minor: 1000, currency: Currency::parse("JPY").unwrap() });
         conversions.append(&mut second);
         let (minor, currency) = fold(events, conversions).unwrap().value().unwrap();
         assert_eq!((minor, currency.code()), (9900, "USD"));

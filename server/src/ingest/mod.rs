@@ -89,25 +89,15 @@ impl Collector {
     pub async fn collect(&self, sender: Sender, body: &[u8], now: Millis) -> Result<Results, ApiError> {
         let batch = parse_batch(body)?;
         let skew = batch.sent_at.map_or(0, |sent_at| skew(sent_at, now));
-        let parsed: Vec<Result<Event, Refused>> = batch
-            .events
-            .iter()
-            .map(|raw| parse_event(raw, &sender, skew, now))
-            .collect();
+        let parsed: Vec<Result<Event, Refused>> =
+            batch.events.iter().map(|raw| parse_event(raw, &sender, skew, now)).collect();
         let events: Vec<Event> = parsed.iter().flatten().cloned().collect();
         let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
         let told = events.iter().enumerate().filter_map(conversion).collect();
         let new_events = if events.is_empty() {
             Vec::new()
         } else {
-            self.store
-                .commit(Commit {
-                    events,
-                    told,
-                    ..Commit::default()
-                })
-                .await?
-                .new_events
+            self.store.commit(Commit { events, told, ..Commit::default() }).await?.new_events
         };
         Ok(results(parsed, new_events))
     }
@@ -118,22 +108,14 @@ fn results(parsed: Vec<Result<Event, Refused>>, new_events: Vec<bool>) -> Result
     let answer = |parsed: Result<Event, Refused>| match parsed {
         Ok(event) => EventResult {
             event_id: Some(event.event_id.to_string()),
-            result: if new_events.next() == Some(true) {
-                Outcome::Ok
-            } else {
-                Outcome::Duplicate
-            },
+            result: if new_events.next() == Some(true) { Outcome::Ok } else { Outcome::Duplicate },
             detail: None,
         },
-        Err(refused) => EventResult {
-            event_id: refused.event_id,
-            result: Outcome::Dropped,
-            detail: Some(refused.detail),
-        },
+        Err(refused) => {
+            EventResult { event_id: refused.event_id, result: Outcome::Dropped, detail: Some(refused.detail) }
+        }
     };
-    Results {
-        results: parsed.into_iter().map(answer).collect(),
-    }
+    Results { results: parsed.into_iter().map(answer).collect() }
 }
 
 /// What can still be read of an event that is none, so that its answer can name it.
@@ -154,12 +136,8 @@ fn parse_batch(body: &[u8]) -> Result<Batch<'_>, ApiError> {
     if body.is_empty() {
         return Err(bad("empty_body", "the body is empty".into()));
     }
-    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| {
-        bad(
-            "not_a_batch",
-            format!("the body must be {{\"events\":[…]}}: {error}"),
-        )
-    })?;
+    let batch: Batch<'_> = serde_json::from_slice(body)
+        .map_err(|error| bad("not_a_batch", format!("the body must be {{\"events\":[…]}}: {error}")))?;
     if batch.events.is_empty() {
         return Err(bad("empty_batch", "there are no events".into()).field("events"));
     }
@@ -176,21 +154,14 @@ fn skew(sent_at: f64, now: Millis) -> Millis {
     const LATENCY: Millis = 2000;
     #[allow(clippy::cast_possible_truncation)] // saturates; far times are clamped later
     let difference = now.saturating_sub(sent_at as Millis);
-    if difference.abs() <= LATENCY {
-        0
-    } else {
-        difference
-    }
+    if difference.abs() <= LATENCY { 0 } else { difference }
 }
 
 fn parse_event(raw: &RawValue, sender: &Sender, skew: Millis, now: Millis) -> Result<Event, Refused> {
     let wire: WireEvent = serde_json::from_str(raw.get()).map_err(|error| Refused {
-        event_id: serde_json::from_str::<JustId>(raw.get())
-            .ok()
-            .and_then(|just| just.event_id),
+        event_id: serde_json::from_str::<JustId>(raw.get()).ok().and_then(|just| just.event_id),
         detail: format!("not an event: {error}"),
     })?;
     let event_id = wire.event_id.clone();
-    wire.into_event(sender, skew, now)
-        .map_err(|detail| Refused { event_id, detail })
+    wire.into_event(sender, skew, now).map_err(|detail| Refused { event_id, detail })
 }

@@ -44,10 +44,7 @@ impl Gate {
         for known in &self.keys {
             let same_key = known.key.expose_secret().as_bytes().ct_eq(key);
             if bool::from(same_key) && known.funnel.as_str().as_bytes() == funnel {
-                admitted = Some(Sender {
-                    funnel: known.funnel.clone(),
-                    source: Source::Key,
-                });
+                admitted = Some(Sender { funnel: known.funnel.clone(), source: Source::Key });
             }
         }
         admitted.ok_or_else(|| {
@@ -58,10 +55,7 @@ impl Gate {
 
     fn browser(&self, headers: &HeaderMap) -> Result<Sender, ApiError> {
         if same_origin(headers, &self.origin) == Some(true) {
-            return Ok(Sender {
-                funnel: self.funnel.clone(),
-                source: Source::Browser,
-            });
+            return Ok(Sender { funnel: self.funnel.clone(), source: Source::Browser });
         }
         let message = "without a key, events are taken from the site's own pages only";
         Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message).field("Origin"))
@@ -85,26 +79,14 @@ pub fn same_origin(headers: &HeaderMap, site: &str) -> Option<bool> {
 
 /// `text/plain` is what a beacon can send without asking first.
 fn content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if matches!(essence.as_str(), "application/json" | "text/plain") {
         return Ok(());
     }
     let message = "must be application/json or text/plain";
-    Err(ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        message,
-    )
-    .field("Content-Type"))
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+        .field("Content-Type"))
 }
 
 #[cfg(test)]
@@ -123,24 +105,12 @@ mod tests {
         let site = "https://ttr.example";
         for (pairs, expected) in [
             (&[("sec-fetch-site", "same-origin")][..], Some(true)),
-            (
-                &[
-                    ("sec-fetch-site", "cross-site"),
-                    ("origin", "https://ttr.example"),
-                ],
-                Some(false),
-            ),
+            (&[("sec-fetch-site", "cross-site"), ("origin", "https://ttr.example")], Some(false)),
             (&[("sec-fetch-site", "same-site")], Some(false)),
             (&[("sec-fetch-site", "none")], Some(false)),
             (&[("origin", "https://ttr.example")], Some(true)),
-            (
-                &[("origin", "https://evil.example"), ("host", "ttr.example")],
-                Some(false),
-            ),
-            (
-                &[("origin", "http://localhost:3000"), ("host", "localhost:3000")],
-                Some(true),
-            ),
+            (&[("origin", "https://evil.example"), ("host", "ttr.example")], Some(false)),
+            (&[("origin", "http://localhost:3000"), ("host", "localhost:3000")], Some(true)),
             (&[("origin", "null"), ("host", "ttr.example")], Some(false)),
             (&[("host", "ttr.example")], None),
         ] {

@@ -66,11 +66,7 @@ impl WireEvent {
         if sender.source == Source::Browser && sender_of(&name) == app::event::Sender::Server {
             return Err(format!("eventName: a browser can't say {name}"));
         }
-        let session_id = self
-            .context
-            .session
-            .session_id
-            .ok_or("context.session.sessionId is missing")?;
+        let session_id = self.context.session.session_id.ok_or("context.session.sessionId is missing")?;
         let session_id =
             SessionId::parse(session_id).map_err(|error| format!("context.session.sessionId {error}"))?;
         let anonymous_id = self.context.user.anonymous_id.map(AnonymousId::parse).transpose();
@@ -78,13 +74,7 @@ impl WireEvent {
         let properties = self.properties.unwrap_or_default();
         let event_id = match self.event_id {
             Some(id) => EventId::parse(id).map_err(|error| format!("eventId {error}"))?,
-            None => content_id(
-                &name,
-                &session_id,
-                anonymous_id.as_ref(),
-                &properties,
-                self.timestamp,
-            ),
+            None => content_id(&name, &session_id, anonymous_id.as_ref(), &properties, self.timestamp),
         };
         let properties_text = Value::Object(properties.clone()).to_string();
         if properties_text.len() > MAX_PROPERTIES {
@@ -117,13 +107,8 @@ fn content_id(
     properties: &Map<String, Value>,
     timestamp: Option<f64>,
 ) -> EventId {
-    let content = json!([
-        name,
-        session_id.as_str(),
-        anonymous_id.map(AnonymousId::as_str),
-        properties,
-        timestamp
-    ]);
+    let content =
+        json!([name, session_id.as_str(), anonymous_id.map(AnonymousId::as_str), properties, timestamp]);
     derived_id(&["content", &content.to_string()])
 }
 
@@ -131,11 +116,7 @@ fn content_id(
 fn happened_at(timestamp: Option<f64>, skew: Millis, now: Millis) -> Millis {
     #[allow(clippy::cast_possible_truncation)] // saturates, and the future is clamped below
     let timestamp = timestamp.map_or(now, |timestamp| (timestamp as Millis).saturating_add(skew));
-    if timestamp > now + AHEAD {
-        now
-    } else {
-        timestamp.max(0)
-    }
+    if timestamp > now + AHEAD { now } else { timestamp.max(0) }
 }
 
 #[cfg(test)]
@@ -146,13 +127,8 @@ mod tests {
     const NOW: Millis = 1_703_001_300_000;
 
     fn parse(json: &str, source: Source) -> Result<Event, String> {
-        let sender = Sender {
-            funnel: FunnelId::parse("ttr").unwrap(),
-            source,
-        };
-        serde_json::from_str::<WireEvent>(json)
-            .unwrap()
-            .into_event(&sender, 0, NOW)
+        let sender = Sender { funnel: FunnelId::parse("ttr").unwrap(), source };
+        serde_json::from_str::<WireEvent>(json).unwrap().into_event(&sender, 0, NOW)
     }
 
     #[test]
@@ -177,18 +153,12 @@ mod tests {
         for (body, field) in [
             (r#"{"eventName":" "}"#, "eventName"),
             (r#"{"eventName":"x"}"#, "context.session.sessionId"),
-            (
-                r#"{"eventName":"x","context":{"session":{"sessionId":"a b"}}}"#,
-                "context.session.sessionId",
-            ),
+            (r#"{"eventName":"x","context":{"session":{"sessionId":"a b"}}}"#, "context.session.sessionId"),
             (
                 r#"{"eventName":"x","context":{"session":{"sessionId":"s"},"user":{"anonymousId":""}}}"#,
                 "anonymousId",
             ),
-            (
-                r#"{"eventName":"x","eventId":"é","context":{"session":{"sessionId":"s"}}}"#,
-                "eventId",
-            ),
+            (r#"{"eventName":"x","eventId":"é","context":{"session":{"sessionId":"s"}}}"#, "eventId"),
         ] {
             let fault = parse(body, Source::Browser).unwrap_err();
             assert!(fault.contains(field), "{body}: {fault}");

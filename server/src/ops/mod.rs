@@ -17,11 +17,7 @@ pub async fn live() -> Json<Value> {
 pub async fn ready(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
     state.store.ready().await?;
     if !state.pages.ready() {
-        return Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_ready",
-            "the page is not rendered",
-        ));
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the page is not rendered"));
     }
     Ok(Json(json!({ "ready": true })))
 }

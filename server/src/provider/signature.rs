@@ -61,10 +61,7 @@ fn header<'a>(headers: &'a HeaderMap, header_name: &str) -> Result<&'a str, Reje
 /// Takes digits only: a sign or a space would let two texts stand for one time.
 fn seconds(text: &str, now: Millis) -> Result<i64, Rejection> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let signed_at: i64 = digits
-        .then(|| text.parse().ok())
-        .flatten()
-        .ok_or(Rejection::Malformed)?;
+    let signed_at: i64 = digits.then(|| text.parse().ok()).flatten().ok_or(Rejection::Malformed)?;
     if (now / 1000).abs_diff(signed_at) > TOLERANCE_SECONDS.unsigned_abs() {
         return Err(Rejection::Stale);
     }
@@ -72,16 +69,8 @@ fn seconds(text: &str, now: Millis) -> Result<i64, Rejection> {
 }
 
 fn any_matches(keys: &[Key], signed_text: &[&[u8]], signatures: &[Vec<u8>]) -> Result<(), Rejection> {
-    let matches = |key: &Key| {
-        signatures
-            .iter()
-            .any(|signature| key.signed(signed_text, signature))
-    };
-    if keys.iter().any(matches) {
-        Ok(())
-    } else {
-        Err(Rejection::Wrong)
-    }
+    let matches = |key: &Key| signatures.iter().any(|signature| key.signed(signed_text, signature));
+    if keys.iter().any(matches) { Ok(()) } else { Err(Rejection::Wrong) }
 }
 
 /// Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64> …`; signed is
@@ -99,11 +88,7 @@ pub fn standard_webhooks(
         .filter_map(|entry| entry.strip_prefix("v1,"))
         .filter_map(|signature| STANDARD.decode(signature).ok())
         .collect();
-    any_matches(
-        keys,
-        &[id.as_bytes(), b".", signed_at.as_bytes(), b".", body],
-        &signatures,
-    )?;
+    any_matches(keys, &[id.as_bytes(), b".", signed_at.as_bytes(), b".", body], &signatures)?;
     Ok(id.to_owned())
 }
 
@@ -115,20 +100,12 @@ pub fn timestamped_hex(
     keys: &[Key],
     now: Millis,
 ) -> Result<(), Rejection> {
-    let pairs: Vec<(&str, &str)> = header(headers, header_name)?
-        .split(',')
-        .filter_map(|pair| pair.trim().split_once('='))
-        .collect();
-    let (_, time) = pairs
-        .iter()
-        .find(|(key, _)| *key == "t")
-        .ok_or(Rejection::Malformed)?;
+    let pairs: Vec<(&str, &str)> =
+        header(headers, header_name)?.split(',').filter_map(|pair| pair.trim().split_once('=')).collect();
+    let (_, time) = pairs.iter().find(|(key, _)| *key == "t").ok_or(Rejection::Malformed)?;
     let signed_at = seconds(time, now)?.to_string();
-    let signatures: Vec<Vec<u8>> = pairs
-        .iter()
-        .filter(|(key, _)| *key == "v1")
-        .filter_map(|(_, text)| hex::decode(text).ok())
-        .collect();
+    let signatures: Vec<Vec<u8>> =
+        pairs.iter().filter(|(key, _)| *key == "v1").filter_map(|(_, text)| hex::decode(text).ok()).collect();
     any_matches(keys, &[signed_at.as_bytes(), b".", body], &signatures)
 }
 
@@ -153,60 +130,36 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(key, value)| {
-                (
-                    key.parse::<axum::http::HeaderName>().unwrap(),
-                    value.parse().unwrap(),
-                )
-            })
+            .map(|(key, value)| (key.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap()))
             .collect()
     }
 
     #[test]
     fn what_the_official_library_signs_is_authentic() {
         let headers = signed_by_the_library("ws_secret", NOW / 1000);
-        assert_eq!(
-            standard_webhooks(&headers, BODY, &[Key::raw("ws_secret")], NOW),
-            Ok("msg_1".into())
-        );
+        assert_eq!(standard_webhooks(&headers, BODY, &[Key::raw("ws_secret")], NOW), Ok("msg_1".into()));
         let rotating = [Key::raw("ws_new"), Key::raw(" ws_secret\n")];
-        assert_eq!(
-            standard_webhooks(&headers, BODY, &rotating, NOW),
-            Ok("msg_1".into())
-        );
+        assert_eq!(standard_webhooks(&headers, BODY, &rotating, NOW), Ok("msg_1".into()));
     }
 
     #[test]
     fn another_key_body_id_or_time_is_refused() {
         let keys = [Key::raw("ws_secret")];
         let good = signed_by_the_library("ws_secret", NOW / 1000);
-        assert_eq!(
-            standard_webhooks(&good, BODY, &[Key::raw("ws_other")], NOW),
-            Err(Rejection::Wrong)
-        );
+        assert_eq!(standard_webhooks(&good, BODY, &[Key::raw("ws_other")], NOW), Err(Rejection::Wrong));
         assert_eq!(standard_webhooks(&good, b"{}", &keys, NOW), Err(Rejection::Wrong));
         assert_eq!(standard_webhooks(&good, BODY, &[], NOW), Err(Rejection::Wrong));
-        for (field, value) in [
-            ("webhook-id", "msg_2"),
-            ("webhook-timestamp", "1703001201"),
-            ("webhook-signature", "v1,AAAA"),
-        ] {
+        for (field, value) in
+            [("webhook-id", "msg_2"), ("webhook-timestamp", "1703001201"), ("webhook-signature", "v1,AAAA")]
+        {
             let mut changed = good.clone();
             changed.insert(field, value.parse().unwrap());
-            assert_eq!(
-                standard_webhooks(&changed, BODY, &keys, NOW),
-                Err(Rejection::Wrong),
-                "{field}"
-            );
+            assert_eq!(standard_webhooks(&changed, BODY, &keys, NOW), Err(Rejection::Wrong), "{field}");
         }
         for field in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
             let mut missing = good.clone();
             missing.remove(field);
-            assert_eq!(
-                standard_webhooks(&missing, BODY, &keys, NOW),
-                Err(Rejection::Missing),
-                "{field}"
-            );
+            assert_eq!(standard_webhooks(&missing, BODY, &keys, NOW), Err(Rejection::Missing), "{field}");
         }
     }
 
@@ -229,15 +182,7 @@ mod tests {
 
     #[test]
     fn a_time_that_is_not_digits_is_malformed() {
-        for time in [
-            "",
-            "abc",
-            "-1",
-            "+1703001200",
-            " 1703001200",
-            "1703001200.5",
-            "99999999999999999999",
-        ] {
+        for time in ["", "abc", "-1", "+1703001200", " 1703001200", "1703001200.5", "99999999999999999999"] {
             let mut changed = signed_by_the_library("ws_secret", NOW / 1000);
             changed.insert("webhook-timestamp", time.parse().unwrap());
             assert_eq!(
@@ -264,10 +209,7 @@ mod tests {
         assert_eq!(check(&format!("t=1703001200,v1={hex}")), Ok(()));
         assert_eq!(check(&format!("t=1703001200,v1=00,v1={hex},v0=ff")), Ok(()));
         assert_eq!(check(&format!("t=1703001200,v0={hex}")), Err(Rejection::Wrong));
-        assert_eq!(
-            check(&format!("t=1703001200,v1={}", &hex[..62])),
-            Err(Rejection::Wrong)
-        );
+        assert_eq!(check(&format!("t=1703001200,v1={}", &hex[..62])), Err(Rejection::Wrong));
         assert_eq!(check(&format!("v1={hex}")), Err(Rejection::Malformed));
         assert_eq!(check(&format!("t=1703000000,v1={hex}")), Err(Rejection::Stale));
     }

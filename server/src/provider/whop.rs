@@ -66,8 +66,7 @@ impl Whop {
     fn link(&self, checkout: &Checkout) -> Url {
         let mut url = self.settings.checkout_url.clone();
         for (key, value) in metadata_pairs(checkout) {
-            url.query_pairs_mut()
-                .append_pair(&format!("checkout_session_metadata[{key}]"), &value);
+            url.query_pairs_mut().append_pair(&format!("checkout_session_metadata[{key}]"), &value);
         }
         url
     }
@@ -81,10 +80,7 @@ impl Whop {
         let body = serde_json::json!({
             "plan_id": api.plan_id, "mode": "payment", "metadata": metadata, "redirect_url": checkout.return_url.as_str(),
         });
-        let url = format!(
-            "{}/checkout_configurations",
-            api.url.as_str().trim_end_matches('/')
-        );
+        let url = format!("{}/checkout_configurations", api.url.as_str().trim_end_matches('/'));
         let answer = self
             .http
             .post(url)
@@ -149,10 +145,7 @@ impl Provider for Whop {
 
     fn redirect_origins(&self) -> Vec<String> {
         let mut origins: Vec<String> = ORIGINS.iter().map(|origin| (*origin).to_owned()).collect();
-        let configured = [
-            Some(&self.settings.checkout_url),
-            self.settings.api.as_ref().map(|api| &api.url),
-        ];
+        let configured = [Some(&self.settings.checkout_url), self.settings.api.as_ref().map(|api| &api.url)];
         for url in configured.into_iter().flatten() {
             let origin = url.origin().ascii_serialization();
             if !origins.contains(&origin) {
@@ -200,16 +193,8 @@ impl Envelope<'_> {
             "payment_succeeded" => "payment.succeeded".to_owned(),
             other => other.chars().take(100).collect(),
         };
-        let fact = if event_type == "payment.succeeded" {
-            self.paid()
-        } else {
-            Fact::Other
-        };
-        Notice {
-            message_id: self.id,
-            event_type,
-            fact,
-        }
+        let fact = if event_type == "payment.succeeded" { self.paid() } else { Fact::Other };
+        Notice { message_id: self.id, event_type, fact }
     }
 
     fn paid(&self) -> Fact {
@@ -250,11 +235,7 @@ impl PaymentData<'_> {
         let renewal = self.billing_reason.as_deref() == Some("subscription_cycle");
         Paid {
             payment_id: self.id.clone(),
-            kind: if renewal {
-                PaymentKind::Renewal
-            } else {
-                PaymentKind::First
-            },
+            kind: if renewal { PaymentKind::Renewal } else { PaymentKind::First },
             amount: self.amount(),
             paid_at: self.paid_at.as_ref().and_then(millis),
             metadata: self.ids(),
@@ -263,11 +244,7 @@ impl PaymentData<'_> {
 
     /// What was paid, in major units.
     fn amount(&self) -> Result<Money, String> {
-        let text = self
-            .total
-            .filter(|raw| raw.get() != "null")
-            .or(self.final_amount)
-            .map(RawValue::get);
+        let text = self.total.filter(|raw| raw.get() != "null").or(self.final_amount).map(RawValue::get);
         let text = text.ok_or_else(|| "no amount".to_owned())?.trim_matches('"');
         let currency = self.currency.as_deref().ok_or_else(|| "no currency".to_owned())?;
         let currency = Currency::parse(currency).map_err(|error| error.to_string())?;
@@ -341,23 +318,11 @@ mod tests {
         });
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         assert_eq!(pairs[0], ("d2c".into(), "true".into()));
-        assert_eq!(
-            pairs[1],
-            (
-                "checkout_session_metadata[aurea_anonymous_id]".into(),
-                "a1".into()
-            )
-        );
-        assert_eq!(
-            pairs[2],
-            ("checkout_session_metadata[aurea_session_id]".into(), "s1".into())
-        );
+        assert_eq!(pairs[1], ("checkout_session_metadata[aurea_anonymous_id]".into(), "a1".into()));
+        assert_eq!(pairs[2], ("checkout_session_metadata[aurea_session_id]".into(), "s1".into()));
         assert_eq!(
             pairs[3],
-            (
-                "checkout_session_metadata[checkout_started_at]".into(),
-                "1703001051000".into()
-            )
+            ("checkout_session_metadata[checkout_started_at]".into(), "1703001051000".into())
         );
     }
 
@@ -407,13 +372,9 @@ mod tests {
 
     #[test]
     fn an_amount_is_never_guessed() {
-        for (total, currency) in [
-            ("-1", "usd"),
-            ("1e400", "usd"),
-            ("99", "btc"),
-            ("\"99,00\"", "usd"),
-            ("null", "usd"),
-        ] {
+        for (total, currency) in
+            [("-1", "usd"), ("1e400", "usd"), ("99", "btc"), ("\"99,00\"", "usd"), ("null", "usd")]
+        {
             let read = paid(&format!(
                 r#"{{"type":"payment.succeeded","data":{{"id":"p","total":{total},"currency":"{currency}"}}}}"#
             ));
@@ -430,18 +391,10 @@ mod tests {
             Fact::Unparsable(_)
         ));
         assert!(matches!(
-            whop()
-                .parse(br#"{"type":"payment.succeeded","data":{"id":""}}"#)
-                .fact,
+            whop().parse(br#"{"type":"payment.succeeded","data":{"id":""}}"#).fact,
             Fact::Unparsable(_)
         ));
-        assert!(matches!(
-            whop().parse(br#"{"type":"payment.succeeded"}"#).fact,
-            Fact::Unparsable(_)
-        ));
-        assert_eq!(
-            whop().parse(br#"{"type":"entry.created","data":{}}"#).fact,
-            Fact::Other
-        );
+        assert!(matches!(whop().parse(br#"{"type":"payment.succeeded"}"#).fact, Fact::Unparsable(_)));
+        assert_eq!(whop().parse(br#"{"type":"entry.created","data":{}}"#).fact, Fact::Other);
     }
 }

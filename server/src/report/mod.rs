@@ -138,10 +138,7 @@ impl Report {
         after: Option<SessionCursor>,
         now: Millis,
     ) -> Result<SessionsJson, StoreError> {
-        let found = self
-            .store
-            .sessions(funnel, filter, after, SESSIONS_SHOWN + 1)
-            .await?;
+        let found = self.store.sessions(funnel, filter, after, SESSIONS_SHOWN + 1).await?;
         let more = found.len() > SESSIONS_SHOWN;
         let shown = &found[..found.len().min(SESSIONS_SHOWN)];
         let next_cursor = shown.last().filter(|_| more).map(cursor_text);
@@ -150,10 +147,7 @@ impl Report {
             let record = self.store.session(funnel, session_id).await?;
             sessions.extend(fold(record.events, record.conversions).map(|session| item_json(session, now)));
         }
-        Ok(SessionsJson {
-            sessions,
-            next_cursor,
-        })
+        Ok(SessionsJson { sessions, next_cursor })
     }
 
     /// The newest payments.
@@ -180,10 +174,7 @@ fn summary(session: &Session, now: Millis) -> SummaryJson {
     let value_json = value.map(|(minor, currency)| major_json(minor, currency));
     SummaryJson {
         converted: session.converted(),
-        conversion_type: session
-            .conversions
-            .first()
-            .map(|conversion| conversion.conversion_type.clone()),
+        conversion_type: session.conversions.first().map(|conversion| conversion.conversion_type.clone()),
         conversion_value: value_json.clone(),
         net_value: value_json,
         currency: value.map(|(_, currency)| currency.code()),
@@ -199,13 +190,8 @@ fn summary(session: &Session, now: Millis) -> SummaryJson {
 fn session_json(session: Session, skip: usize, now: Millis) -> SessionJson {
     let summary = summary(&session, now);
     let all = session.timeline.len();
-    let events: Vec<EventJson> = session
-        .timeline
-        .into_iter()
-        .skip(skip)
-        .take(EVENTS_SHOWN)
-        .map(event_json)
-        .collect();
+    let events: Vec<EventJson> =
+        session.timeline.into_iter().skip(skip).take(EVENTS_SHOWN).map(event_json).collect();
     let shown = skip + events.len();
     SessionJson {
         session_id: session.session_id.to_string(),

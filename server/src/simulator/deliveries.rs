@@ -11,11 +11,7 @@ use standardwebhooks::Webhook;
 use super::{Inner, random};
 
 /// Whop tries again after these and then gives up.
-const RETRIES: [Duration; 3] = [
-    Duration::from_secs(10),
-    Duration::from_secs(20),
-    Duration::from_secs(40),
-];
+const RETRIES: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40)];
 
 /// A payment that a buyer made.
 pub(super) struct Payment {
@@ -34,11 +30,7 @@ pub(super) fn send(inner: Arc<Inner>, event_type: &'static str, payment: &Paymen
                 return;
             }
             let Some(delay) = delay else { break };
-            tracing::warn!(
-                id,
-                "simulator: the delivery was not taken; again in {} s",
-                delay.as_secs()
-            );
+            tracing::warn!(id, "simulator: the delivery was not taken; again in {} s", delay.as_secs());
             tokio::time::sleep(delay).await;
         }
         tracing::error!(id, "simulator: the delivery was given up, as Whop does");

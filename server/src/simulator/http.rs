@@ -43,41 +43,22 @@ async fn configure(
     Json(wanted): Json<NewConfiguration>,
 ) -> Response {
     let bearer = format!("Bearer {}", inner.api_key.expose_secret());
-    if headers
-        .get(header::AUTHORIZATION)
-        .is_none_or(|value| value != bearer.as_str())
-    {
-        return (
-            StatusCode::UNAUTHORIZED,
-            Json(json!({"error": {"message": "Invalid API key"}})),
-        )
+    if headers.get(header::AUTHORIZATION).is_none_or(|value| value != bearer.as_str()) {
+        return (StatusCode::UNAUTHORIZED, Json(json!({"error": {"message": "Invalid API key"}})))
             .into_response();
     }
     if wanted.plan_id != PLAN {
-        return (
-            StatusCode::BAD_REQUEST,
-            Json(json!({"error": {"message": "Unknown plan"}})),
-        )
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": {"message": "Unknown plan"}})))
             .into_response();
     }
-    let key = headers
-        .get("idempotency-key")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut seen = inner.seen();
     let known = key.as_ref().and_then(|key| seen.keys.get(key).cloned());
     let id = known.unwrap_or_else(|| {
         let id = random("ch_");
         let metadata = Value::Object(wanted.metadata);
-        seen.requests
-            .push(json!({"kind": "configuration", "id": id, "metadata": metadata}));
-        seen.configurations.insert(
-            id.clone(),
-            Configuration {
-                metadata,
-                redirect_url: wanted.redirect_url,
-            },
-        );
+        seen.requests.push(json!({"kind": "configuration", "id": id, "metadata": metadata}));
+        seen.configurations.insert(id.clone(), Configuration { metadata, redirect_url: wanted.redirect_url });
         id
     });
     if let Some(key) = key {
@@ -96,10 +77,7 @@ async fn checkout(
     Path(plan): Path<String>,
     Query(carried): Query<Carried>,
 ) -> Html<String> {
-    inner
-        .seen()
-        .requests
-        .push(json!({"kind": "checkout", "plan": plan, "query": carried}));
+    inner.seen().requests.push(json!({"kind": "checkout", "plan": plan, "query": carried}));
     Html(pages::checkout(&inner, &carried))
 }
 
@@ -109,9 +87,7 @@ async fn pay(State(inner): Simulated, Form(carried): Form<Carried>) -> Redirect 
     let mut back = configuration(&inner, &carried)
         .and_then(|known| known.redirect_url)
         .unwrap_or(inner.return_url.clone());
-    back.query_pairs_mut()
-        .append_pair("payment_id", &payment.id)
-        .append_pair("checkout_status", "success");
+    back.query_pairs_mut().append_pair("payment_id", &payment.id).append_pair("checkout_status", "success");
     deliveries::send(inner, "payment.succeeded", &payment);
     Redirect::to(back.as_str())
 }
@@ -135,13 +111,8 @@ fn configuration(inner: &Inner, carried: &Carried) -> Option<Configuration> {
 
 fn payment(inner: &Inner, carried: &Carried) -> Payment {
     let from_link = || {
-        let inside = |key: &str| {
-            Some(
-                key.strip_prefix("checkout_session_metadata[")?
-                    .strip_suffix(']')?
-                    .to_owned(),
-            )
-        };
+        let inside =
+            |key: &str| Some(key.strip_prefix("checkout_session_metadata[")?.strip_suffix(']')?.to_owned());
         carried
             .iter()
             .filter_map(|(key, value)| Some((inside(key)?, json!(value))))
@@ -149,9 +120,5 @@ fn payment(inner: &Inner, carried: &Carried) -> Payment {
             .into()
     };
     let metadata = configuration(inner, carried).map_or_else(from_link, |known| known.metadata);
-    Payment {
-        id: random("pay_"),
-        metadata,
-        configuration: carried.get("session").cloned(),
-    }
+    Payment { id: random("pay_"), metadata, configuration: carried.get("session").cloned() }
 }

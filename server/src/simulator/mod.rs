@@ -99,18 +99,11 @@ impl Simulator {
     /// How to reach it, in the words of a real Whop.
     pub fn whop_settings(&self) -> Settings {
         let base = Url::parse(&self.origin());
-        let at = |path: &str| {
-            base.as_ref()
-                .map(|base| base.join(path).unwrap_or_else(|_| base.clone()))
-        };
+        let at = |path: &str| base.as_ref().map(|base| base.join(path).unwrap_or_else(|_| base.clone()));
         let (Ok(checkout_url), Ok(api_url)) = (at(&format!("/checkout/{PLAN}")), at("/api/v1")) else {
             unreachable!("a socket address makes a URL")
         };
-        let api = Api {
-            url: api_url,
-            key: self.inner.api_key.clone(),
-            plan_id: PLAN.into(),
-        };
+        let api = Api { url: api_url, key: self.inner.api_key.clone(), plan_id: PLAN.into() };
         Settings {
             checkout_url,
             api: self.inner.api_mode.then_some(api),

@@ -26,29 +26,19 @@ fn page(title: &str, main: &str) -> String {
 
 /// Product, price, and the three things a buyer may do.
 pub(super) fn checkout(inner: &Inner, carried: &BTreeMap<String, String>) -> String {
-    page(
-        "Simulated checkout",
-        &offer(inner, carried, "This checkout is simulated. No money moves."),
-    )
+    page("Simulated checkout", &offer(inner, carried, "This checkout is simulated. No money moves."))
 }
 
 /// The same again after a refused card.
 pub(super) fn declined(inner: &Inner, carried: &BTreeMap<String, String>) -> String {
-    page(
-        "Card declined",
-        &offer(inner, carried, "The card was declined. Try again, or leave."),
-    )
+    page("Card declined", &offer(inner, carried, "The card was declined. Try again, or leave."))
 }
 
 fn offer(inner: &Inner, carried: &BTreeMap<String, String>, note: &str) -> String {
     let fields: String = carried
         .iter()
         .map(|(key, value)| {
-            format!(
-                "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
-                escape(key),
-                escape(value)
-            )
+            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(key), escape(value))
         })
         .collect();
     let form = |action: &str, class: &str, label: &str| {
@@ -68,8 +58,5 @@ fn offer(inner: &Inner, carried: &BTreeMap<String, String>, note: &str) -> Strin
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -24,9 +24,7 @@ pub struct AssetNames {
 impl AssetNames {
     /// Reads `hash.txt` in the program's folder; without it the names are plain.
     pub fn beside_the_program() -> Self {
-        let folder = std::env::current_exe()
-            .ok()
-            .and_then(|exe| exe.parent().map(Path::to_owned));
+        let folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
         let text = folder.and_then(|folder| std::fs::read_to_string(folder.join("hash.txt")).ok());
         Self::parse(text.as_deref())
     }
@@ -34,21 +32,14 @@ impl AssetNames {
     /// Lines such as `js: A1b2`.
     fn parse(hashes: Option<&str>) -> Self {
         let hash = |kind: &str| {
-            let line = hashes?
-                .lines()
-                .find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));
+            let line = hashes?.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));
             line.map(str::trim).filter(|hash| !hash.is_empty())
         };
         let path = |kind: &str| match hash(kind) {
             Some(hash) => format!("/{PKG}/{OUTPUT}.{hash}.{kind}"),
             None => format!("/{PKG}/{OUTPUT}.{kind}"),
         };
-        Self {
-            css: path("css"),
-            js: path("js"),
-            wasm: path("wasm"),
-            hashed: hash("js").is_some(),
-        }
+        Self { css: path("css"), js: path("js"), wasm: path("wasm"), hashed: hash("js").is_some() }
     }
 }
 
@@ -61,10 +52,7 @@ mod tests {
         let plain = AssetNames::parse(None);
         assert_eq!((plain.js.as_str(), plain.hashed), ("/pkg/ttr.js", false));
         let hashed = AssetNames::parse(Some("js: aB1\nwasm: cD2\ncss: eF3\n"));
-        assert_eq!(
-            (hashed.wasm.as_str(), hashed.css.as_str()),
-            ("/pkg/ttr.cD2.wasm", "/pkg/ttr.eF3.css")
-        );
+        assert_eq!((hashed.wasm.as_str(), hashed.css.as_str()), ("/pkg/ttr.cD2.wasm", "/pkg/ttr.eF3.css"));
         assert!(hashed.hashed);
     }
 }

@@ -16,24 +16,13 @@ pub struct Policy<'a> {
 
 /// The header's value.
 pub fn header(policy: &Policy<'_>) -> String {
-    let hashes = policy
-        .scripts
-        .iter()
-        .map(|script| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
-    let form_origins: String = policy
-        .form_origins
-        .iter()
-        .map(|origin| format!(" {origin}"))
-        .collect();
-    let reload = policy
-        .reload_port
-        .map(|port| format!(" ws://127.0.0.1:{port} ws://localhost:{port}"));
+    let hashes =
+        policy.scripts.iter().map(|script| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
+    let form_origins: String = policy.form_origins.iter().map(|origin| format!(" {origin}")).collect();
+    let reload = policy.reload_port.map(|port| format!(" ws://127.0.0.1:{port} ws://localhost:{port}"));
     [
         "default-src 'none'".to_owned(),
-        format!(
-            "script-src 'self' 'wasm-unsafe-eval'{}",
-            hashes.collect::<String>()
-        ),
+        format!("script-src 'self' 'wasm-unsafe-eval'{}", hashes.collect::<String>()),
         "style-src 'self'".to_owned(),
         "img-src 'self'".to_owned(),
         "media-src 'self'".to_owned(),

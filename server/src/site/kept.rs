@@ -38,44 +38,26 @@ impl Kept {
             gzip_of(text.as_bytes()).map(|body| variant(Some("gzip"), body)),
             Ok(variant(None, text.into_bytes())),
         ];
-        Self {
-            content_type,
-            cache_control,
-            variants: variants.into_iter().flatten().collect(),
-        }
+        Self { content_type, cache_control, variants: variants.into_iter().flatten().collect() }
     }
 
     /// Picks the best encoding that the browser takes; 304 if it has it already.
     pub(super) fn respond(&self, request: &HeaderMap) -> Response<Body> {
-        let accepted = request
-            .get(header::ACCEPT_ENCODING)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let fits = |variant: &&Variant| {
-            variant
-                .encoding
-                .is_none_or(|encoding| accepts(accepted, encoding))
-        };
+        let accepted =
+            request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let fits = |variant: &&Variant| variant.encoding.is_none_or(|encoding| accepts(accepted, encoding));
         let Some(variant) = self.variants.iter().find(fits) else {
             return Response::new(Body::empty());
         };
-        let known = request
-            .get(header::IF_NONE_MATCH)
-            .is_some_and(|value| names(value, &variant.etag));
-        let mut response = Response::new(if known {
-            Body::empty()
-        } else {
-            Body::from(variant.body.clone())
-        });
+        let known = request.get(header::IF_NONE_MATCH).is_some_and(|value| names(value, &variant.etag));
+        let mut response =
+            Response::new(if known { Body::empty() } else { Body::from(variant.body.clone()) });
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static(self.cache_control),
-        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(header::ETAG, variant.etag.clone());
         if let Some(encoding) = variant.encoding {
@@ -90,8 +72,7 @@ fn names(list: &HeaderValue, etag: &HeaderValue) -> bool {
     let (Ok(list), Ok(etag)) = (list.to_str(), etag.to_str()) else {
         return false;
     };
-    list.split(',')
-        .any(|entry| entry.trim().trim_start_matches("W/") == etag)
+    list.split(',').any(|entry| entry.trim().trim_start_matches("W/") == etag)
 }
 
 /// Whether `Accept-Encoding` names the encoding and does not refuse it (`;q=0`).
@@ -105,11 +86,7 @@ fn accepts(accepted: &str, encoding: &str) -> bool {
 
 fn brotli_of(text: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut compressed = Vec::new();
-    brotli::BrotliCompress(
-        &mut &*text,
-        &mut compressed,
-        &brotli::enc::BrotliEncoderParams::default(),
-    )?;
+    brotli::BrotliCompress(&mut &*text, &mut compressed, &brotli::enc::BrotliEncoderParams::default())?;
     Ok(compressed)
 }
 
@@ -142,10 +119,6 @@ mod tests {
         request.insert(header::IF_NONE_MATCH, weak.parse().unwrap());
         assert_eq!(kept.respond(&request).status(), StatusCode::NOT_MODIFIED);
         request.remove(header::ACCEPT_ENCODING);
-        assert_eq!(
-            kept.respond(&request).status(),
-            StatusCode::OK,
-            "another encoding is another thing"
-        );
+        assert_eq!(kept.respond(&request).status(), StatusCode::OK, "another encoding is another thing");
     }
 }

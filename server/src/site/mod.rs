@@ -28,21 +28,13 @@ impl Pages {
     /// Renders and compresses all of them.
     pub fn render(site: &Arc<app::Site>) -> Self {
         let html = |page: Page| {
-            let cache = if page == Page::ThankYou {
-                "no-store"
-            } else {
-                "no-cache, no-transform"
-            };
+            let cache = if page == Page::ThankYou { "no-store" } else { "no-cache, no-transform" };
             Kept::new("text/html; charset=utf-8", cache, app::render(page, site))
         };
         Self {
             pages: Arc::new(Page::ALL.into_iter().map(|page| (page, html(page))).collect()),
             robots: Kept::new("text/plain; charset=utf-8", "max-age=3600", app::robots(site)),
-            sitemap: Kept::new(
-                "application/xml; charset=utf-8",
-                "max-age=3600",
-                app::sitemap(site),
-            ),
+            sitemap: Kept::new("application/xml; charset=utf-8", "max-age=3600", app::sitemap(site)),
         }
     }
 
@@ -90,9 +82,7 @@ pub async fn not_found(State(pages): State<Pages>, headers: HeaderMap) -> Respon
         return (StatusCode::NOT_FOUND, "not found\n").into_response();
     }
     // Without conditions: this text stands for many addresses, and none of them is "not modified".
-    let encoding = headers
-        .get(header::ACCEPT_ENCODING)
-        .map(|value| (header::ACCEPT_ENCODING, value.clone()));
+    let encoding = headers.get(header::ACCEPT_ENCODING).map(|value| (header::ACCEPT_ENCODING, value.clone()));
     let mut response = pages.page(Page::NotFound, &encoding.into_iter().collect());
     *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().remove(header::ETAG);

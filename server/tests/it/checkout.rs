@@ -39,9 +39,7 @@ fn location(response: &Response) -> Url {
 
 fn carried(url: &Url, key: &str) -> Option<String> {
     let wanted = format!("checkout_session_metadata[{key}]");
-    url.query_pairs()
-        .find(|(key, _)| *key == wanted)
-        .map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(key, _)| *key == wanted).map(|(_, value)| value.into_owned())
 }
 
 #[tokio::test]
@@ -63,20 +61,14 @@ async fn the_buyer_goes_to_whop_with_the_three_ids() {
         session["events"][1]["properties"],
         json!({"productId": "ttr_membership", "productName": "TTR VIP Access", "price": 99, "currency": "USD", "variant": "lifetime"})
     );
-    assert_eq!(
-        (&session["state"], &session["touch"]["source"]),
-        (&json!("checkout"), &json!("news"))
-    );
+    assert_eq!((&session["state"], &session["touch"]["source"]), (&json!("checkout"), &json!("news")));
 }
 
 #[tokio::test]
 async fn a_double_click_counts_once() {
     let app = TestApp::start().await;
     tokio::join!(buy(&app, FORM), buy(&app, FORM));
-    assert_eq!(
-        names(&app.session("s1").await),
-        ["buy_button_clicked", "checkout_started"]
-    );
+    assert_eq!(names(&app.session("s1").await), ["buy_button_clicked", "checkout_started"]);
 }
 
 #[tokio::test]
@@ -85,20 +77,14 @@ async fn without_javascript_the_server_makes_the_ids() {
     let url = location(&buy(&app, &[]).await);
     let session_id = carried(&url, "aurea_session_id").unwrap();
     let session = app.session(&session_id).await;
-    assert_eq!(
-        session["anonymousId"].as_str(),
-        carried(&url, "aurea_anonymous_id").as_deref()
-    );
+    assert_eq!(session["anonymousId"].as_str(), carried(&url, "aurea_anonymous_id").as_deref());
     assert_eq!(names(&session), ["buy_button_clicked", "checkout_started"]);
 }
 
 #[tokio::test]
 async fn a_visitor_who_asks_not_to_be_followed_is_given_no_id() {
     let app = TestApp::start().await;
-    let request = app
-        .post("/api/checkout")
-        .header("accept", "text/html")
-        .header("sec-gpc", "1");
+    let request = app.post("/api/checkout").header("accept", "text/html").header("sec-gpc", "1");
     let url = location(&request.form(&[("location", "/")]).send().await.unwrap());
     assert_eq!(carried(&url, "aurea_anonymous_id"), None);
     assert!(carried(&url, "aurea_session_id").is_some());
@@ -107,16 +93,9 @@ async fn a_visitor_who_asks_not_to_be_followed_is_given_no_id() {
 #[tokio::test]
 async fn a_foreign_page_cannot_begin_a_checkout() {
     let app = TestApp::start().await;
-    let request = app
-        .post("/api/checkout")
-        .header("sec-fetch-site", "cross-site")
-        .header("accept", "text/html");
-    let answer = request
-        .header("referer", "https://evil.example/")
-        .form(FORM)
-        .send()
-        .await
-        .unwrap();
+    let request =
+        app.post("/api/checkout").header("sec-fetch-site", "cross-site").header("accept", "text/html");
+    let answer = request.header("referer", "https://evil.example/").form(FORM).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(answer.headers().get(header::LOCATION).is_none());
 }
@@ -129,12 +108,8 @@ async fn a_form_that_is_out_of_order_still_buys_and_never_leads_elsewhere() {
         b"session_id=\xff\xfe&started_at=-9223372036854775808",
         b"&&=&a",
     ] {
-        let request = app
-            .post("/api/checkout")
-            .header("content-type", "application/x-www-form-urlencoded");
-        let request = request
-            .header("accept", "text/html")
-            .header("referer", "https://evil.example/");
+        let request = app.post("/api/checkout").header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("accept", "text/html").header("referer", "https://evil.example/");
         let url = location(&request.body(body.to_vec()).send().await.unwrap());
         assert_eq!(url.host_str(), Some("whop.com"));
     }
@@ -156,9 +131,8 @@ async fn remote_whop(answer: Option<Value>) -> (String, Remote) {
             None => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     };
-    let router = Router::new()
-        .route("/api/v1/checkout_configurations", post(handler))
-        .with_state(Arc::clone(&remote));
+    let router =
+        Router::new().route("/api/v1/checkout_configurations", post(handler)).with_state(Arc::clone(&remote));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -169,12 +143,9 @@ async fn remote_whop(answer: Option<Value>) -> (String, Remote) {
 async fn in_api_mode_a_configuration_carries_the_ids() {
     let answer = json!({"id": "ch_1", "purchase_url": "https://whop.com/checkout/plan_1/?session=ch_1"});
     let (api_url, remote) = remote_whop(Some(answer)).await;
-    let app = TestApp::start_with(&[
-        ("WHOP_API_KEY", "k"),
-        ("WHOP_PLAN_ID", "plan_1"),
-        ("WHOP_API_URL", &api_url),
-    ])
-    .await;
+    let app =
+        TestApp::start_with(&[("WHOP_API_KEY", "k"), ("WHOP_PLAN_ID", "plan_1"), ("WHOP_API_URL", &api_url)])
+            .await;
     let url = location(&buy(&app, FORM).await);
     assert_eq!(url.as_str(), "https://whop.com/checkout/plan_1/?session=ch_1");
     let asked = remote.lock().unwrap();
@@ -184,23 +155,13 @@ async fn in_api_mode_a_configuration_carries_the_ids() {
     assert_eq!(body["plan_id"], "plan_1");
     assert_eq!(body["metadata"]["aurea_anonymous_id"], "a1");
     assert_eq!(body["metadata"]["aurea_session_id"], "s1");
-    assert!(
-        body["metadata"]["checkout_started_at"]
-            .as_str()
-            .unwrap()
-            .parse::<i64>()
-            .is_ok()
-    );
+    assert!(body["metadata"]["checkout_started_at"].as_str().unwrap().parse::<i64>().is_ok());
     assert_eq!(body["redirect_url"], format!("{}/thank-you", app.url));
 }
 
 #[tokio::test]
 async fn when_the_api_fails_the_buyer_goes_by_the_link() {
-    for answer in [
-        None,
-        Some(json!({"no": "url"})),
-        Some(json!({"purchase_url": "javascript:alert(1)"})),
-    ] {
+    for answer in [None, Some(json!({"no": "url"})), Some(json!({"purchase_url": "javascript:alert(1)"}))] {
         let (api_url, remote) = remote_whop(answer).await;
         let app = TestApp::start_with(&[
             ("WHOP_API_KEY", "k"),

@@ -5,12 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 fn results(answer: &Value) -> Vec<&str> {
-    answer["results"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|result| result["result"].as_str().unwrap())
-        .collect()
+    answer["results"].as_array().unwrap().iter().map(|result| result["result"].as_str().unwrap()).collect()
 }
 
 /// The seed's example, event by event, in the seed's body shape.
@@ -37,7 +32,7 @@ fn seed() -> Value {
 #[tokio::test]
 async fn the_seeds_eight_events_give_the_seeds_session() {
     let app = TestApp::start().await;
-    let answer: Value = app.with_key(&seed()).await.json().await.unwrap();
+    let answer: Value = app.key_holder_posts(&seed()).await.json().await.unwrap();
     assert_eq!(results(&answer), ["ok"; 8]);
     let session = app.session("1234567890_xyz789").await;
     let expected = json!([
@@ -66,9 +61,9 @@ async fn the_seeds_eight_events_give_the_seeds_session() {
 #[tokio::test]
 async fn the_same_events_again_are_duplicates_and_change_nothing() {
     let app = TestApp::start().await;
-    app.with_key(&seed()).await;
+    app.key_holder_posts(&seed()).await;
     let before = app.session("1234567890_xyz789").await;
-    let answer: Value = app.with_key(&seed()).await.json().await.unwrap();
+    let answer: Value = app.key_holder_posts(&seed()).await.json().await.unwrap();
     assert_eq!(results(&answer), ["duplicate"; 8]);
     assert_eq!(app.session("1234567890_xyz789").await, before);
 }
@@ -76,11 +71,8 @@ async fn the_same_events_again_are_duplicates_and_change_nothing() {
 #[tokio::test]
 async fn a_browser_that_says_that_money_came_in_is_dropped() {
     let app = TestApp::start().await;
-    let answer: Value = app.from_browser(&seed()).await.json().await.unwrap();
-    assert_eq!(
-        results(&answer),
-        ["ok", "ok", "ok", "ok", "ok", "ok", "dropped", "ok"]
-    );
+    let answer: Value = app.browser_posts(&seed()).await.json().await.unwrap();
+    assert_eq!(results(&answer), ["ok", "ok", "ok", "ok", "ok", "ok", "dropped", "ok"]);
     let session = app.session("1234567890_xyz789").await;
     assert_eq!(session["converted"], false);
     assert_eq!(session["state"], "abandoned");
@@ -93,15 +85,9 @@ async fn one_bad_event_costs_no_other() {
     let mut body = batch("s1", &[("page_view", 1000), ("faq_opened", 2000), ("x", 3000)]);
     body["events"][1]["context"]["session"]["sessionId"] = json!("not an id");
     body["events"][2] = json!("not an event");
-    let answer: Value = app.from_browser(&body).await.json().await.unwrap();
+    let answer: Value = app.browser_posts(&body).await.json().await.unwrap();
     assert_eq!(results(&answer), ["ok", "dropped", "dropped"]);
-    assert!(
-        answer["results"][1]["detail"]
-            .as_str()
-            .unwrap()
-            .contains("sessionId"),
-        "{answer}"
-    );
+    assert!(answer["results"][1]["detail"].as_str().unwrap().contains("sessionId"), "{answer}");
     assert_eq!(names(&app.session("s1").await), ["page_view"]);
 }
 
@@ -110,9 +96,9 @@ async fn an_event_id_is_one_event_for_each_sender() {
     let app = TestApp::start().await;
     let mut body = batch("s1", &[("page_view", 1000)]);
     body["events"][0]["eventId"] = json!("e1");
-    let first: Value = app.from_browser(&body).await.json().await.unwrap();
-    let again: Value = app.from_browser(&body).await.json().await.unwrap();
-    let by_key: Value = app.with_key(&body).await.json().await.unwrap();
+    let first: Value = app.browser_posts(&body).await.json().await.unwrap();
+    let again: Value = app.browser_posts(&body).await.json().await.unwrap();
+    let by_key: Value = app.key_holder_posts(&body).await.json().await.unwrap();
     assert_eq!(
         (results(&first), results(&again), results(&by_key)),
         (vec!["ok"], vec!["duplicate"], vec!["ok"])
@@ -126,10 +112,10 @@ async fn a_conversion_whose_event_is_a_duplicate_is_none() {
     let mut body = batch("s1", &[("checkout_completed", 1000)]);
     body["events"][0]["eventId"] = json!("e1");
     body["events"][0]["properties"] = json!({"revenue": 7, "orderId": "o1"});
-    app.with_key(&body).await;
+    app.key_holder_posts(&body).await;
     body["events"][0]["context"]["session"]["sessionId"] = json!("s2");
     body["events"][0]["properties"]["orderId"] = json!("o2");
-    let answer: Value = app.with_key(&body).await.json().await.unwrap();
+    let answer: Value = app.key_holder_posts(&body).await.json().await.unwrap();
     assert_eq!(results(&answer), ["duplicate"]);
     assert_eq!(app.session("s1").await["conversionValue"], 7);
     let converted = app.owner("ttr/sessions?converted=true").await;
@@ -145,19 +131,10 @@ async fn only_the_sites_own_pages_and_holders_of_a_key_may_send() {
         (&[("origin", "https://evil.example")], StatusCode::FORBIDDEN),
         (&[], StatusCode::FORBIDDEN),
         (&[("origin", app.url.as_str())], StatusCode::OK),
-        (
-            &[("x-aurea-api-key", "wrong"), ("x-aurea-funnel-id", "ttr")],
-            StatusCode::UNAUTHORIZED,
-        ),
-        (
-            &[("x-aurea-api-key", "key-1"), ("x-aurea-funnel-id", "other")],
-            StatusCode::UNAUTHORIZED,
-        ),
+        (&[("x-aurea-api-key", "wrong"), ("x-aurea-funnel-id", "ttr")], StatusCode::UNAUTHORIZED),
+        (&[("x-aurea-api-key", "key-1"), ("x-aurea-funnel-id", "other")], StatusCode::UNAUTHORIZED),
         (&[("x-aurea-api-key", "key-1")], StatusCode::UNAUTHORIZED),
-        (
-            &[("x-aurea-api-key", "key-2"), ("x-aurea-funnel-id", "other")],
-            StatusCode::OK,
-        ),
+        (&[("x-aurea-api-key", "key-2"), ("x-aurea-funnel-id", "other")], StatusCode::OK),
     ] {
         let mut request = app.post("/api/track/events").json(&body);
         for (name, value) in headers {
@@ -179,36 +156,11 @@ async fn what_is_not_a_batch_gets_an_error_that_names_it() {
         ("application/json", b"{".to_vec(), 400, "not_a_batch"),
         ("application/json", b"[]".to_vec(), 400, "not_a_batch"),
         ("application/json", b"\xff\xfe".to_vec(), 400, "not_a_batch"),
-        (
-            "application/json",
-            "[".repeat(100_000).into_bytes(),
-            400,
-            "not_a_batch",
-        ),
-        (
-            "application/json",
-            br#"{"events":[]}"#.to_vec(),
-            400,
-            "empty_batch",
-        ),
-        (
-            "text/plain;charset=UTF-8",
-            br#"{"events":[]}"#.to_vec(),
-            400,
-            "empty_batch",
-        ),
-        (
-            "application/xml",
-            br#"{"events":[]}"#.to_vec(),
-            415,
-            "unsupported_media_type",
-        ),
-        (
-            "application/json",
-            vec![b' '; 1024 * 1024 + 1],
-            413,
-            "unreadable_body",
-        ),
+        ("application/json", "[".repeat(100_000).into_bytes(), 400, "not_a_batch"),
+        ("application/json", br#"{"events":[]}"#.to_vec(), 400, "empty_batch"),
+        ("text/plain;charset=UTF-8", br#"{"events":[]}"#.to_vec(), 400, "empty_batch"),
+        ("application/xml", br#"{"events":[]}"#.to_vec(), 415, "unsupported_media_type"),
+        ("application/json", vec![b' '; 1024 * 1024 + 1], 413, "unreadable_body"),
     ] {
         let answer = post(content_type, body).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{tag}");
@@ -223,13 +175,13 @@ async fn a_clock_that_is_hours_ahead_is_corrected_and_latency_is_not() {
     let ahead = now + 3 * 3_600_000;
     let mut body = batch("s1", &[("page_view", ahead - 5000), ("faq_opened", ahead)]);
     body["sentAt"] = json!(ahead);
-    app.from_browser(&body).await;
+    app.browser_posts(&body).await;
     let session = app.session("s1").await;
     let first = session["events"][0]["timestamp"].as_i64().unwrap();
     assert!((first - (now - 5000)).abs() < 60_000, "{session}");
     let mut body = batch("s2", &[("page_view", now - 5000)]);
     body["sentAt"] = json!(now);
-    app.from_browser(&body).await;
+    app.browser_posts(&body).await;
     assert_eq!(app.session("s2").await["events"][0]["timestamp"], now - 5000);
 }
 
@@ -240,7 +192,7 @@ async fn odd_names_and_properties_come_back_as_they_were() {
     let mut body = batch("s1", &[("page_view", 1000), ("x", 2000)]);
     body["events"][1]["eventName"] = json!(odd);
     body["events"][1]["properties"] = json!({ odd: odd, "number": 1e300, "nested": {"a": [null, true]} });
-    let answer: Value = app.from_browser(&body).await.json().await.unwrap();
+    let answer: Value = app.browser_posts(&body).await.json().await.unwrap();
     assert_eq!(results(&answer), ["ok", "ok"]);
     let session = app.session("s1").await;
     assert_eq!(session["events"][1]["eventName"], odd);

@@ -37,11 +37,7 @@ impl Program {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let program = Self {
-            child,
-            url: format!("http://{addr}"),
-            client: Client::new(),
-        };
+        let program = Self { child, url: format!("http://{addr}"), client: Client::new() };
         program.until_ready().await;
         program
     }
@@ -55,22 +51,12 @@ impl Program {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), ready)
-            .await
-            .expect("ready within a minute");
+        tokio::time::timeout(Duration::from_mins(1), ready).await.expect("ready within a minute");
     }
 
     async fn session(&self, session_id: &str) -> Value {
         let url = format!("{}/api/aurea/funnels/ttr/sessions/{session_id}", self.url);
-        self.client
-            .get(url)
-            .bearer_auth(TOKEN)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
+        self.client.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
     }
 }
 
@@ -88,24 +74,15 @@ async fn events_answered_ok_survive_a_kill() {
     for round in 0..3 {
         let program = Program::start(folder.path()).await;
         let session_id = format!("s{round}");
-        let request = program
-            .client
-            .post(format!("{}/api/pulse", program.url))
-            .header("sec-fetch-site", "same-origin");
-        let answer = request
-            .json(&batch(&session_id, &[("page_view", 1000)]))
-            .send()
-            .await
-            .unwrap();
+        let request =
+            program.client.post(format!("{}/api/pulse", program.url)).header("sec-fetch-site", "same-origin");
+        let answer = request.json(&batch(&session_id, &[("page_view", 1000)])).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         drop(program);
     }
     let program = Program::start(folder.path()).await;
     for round in 0..3 {
-        assert_eq!(
-            program.session(&format!("s{round}")).await["events"][0]["eventName"],
-            "page_view"
-        );
+        assert_eq!(program.session(&format!("s{round}")).await["events"][0]["eventName"], "page_view");
     }
 }
 
@@ -129,10 +106,7 @@ async fn a_delivery_answered_200_survives_a_kill() {
     drop(program);
     let program = Program::start(folder.path()).await;
     let session = program.session("s1").await;
-    assert_eq!(
-        (&session["converted"], &session["conversionValue"]),
-        (&Value::Bool(true), &Value::from(99))
-    );
+    assert_eq!((&session["converted"], &session["conversionValue"]), (&Value::Bool(true), &Value::from(99)));
 }
 
 #[test]
@@ -152,8 +126,5 @@ fn a_bad_configuration_ends_with_78_and_says_why() {
     let said = String::from_utf8(output.stderr).unwrap();
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
-    assert!(
-        lines[0].starts_with("SITE_URL: ") && lines[1].starts_with("DATABASE_URL: "),
-        "{said}"
-    );
+    assert!(lines[0].starts_with("SITE_URL: ") && lines[1].starts_with("DATABASE_URL: "), "{said}");
 }

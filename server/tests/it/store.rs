@@ -32,28 +32,16 @@ fn session(text: &str) -> SessionId {
 }
 
 fn events(list: &[(&str, &str)]) -> Commit {
-    let events = list
-        .iter()
-        .zip(1000..)
-        .map(|((session_id, id), at)| stored_event(session_id, id, "page_view", at));
-    Commit {
-        events: events.collect(),
-        ..Commit::default()
-    }
+    let events =
+        list.iter().zip(1000..).map(|((session_id, id), at)| stored_event(session_id, id, "page_view", at));
+    Commit { events: events.collect(), ..Commit::default() }
 }
 
 fn paid(payment_id: &str) -> Commit {
     record(Payment {
-        key: PaymentKey {
-            funnel: funnel(),
-            provider: "whop".into(),
-            payment_id: payment_id.into(),
-        },
+        key: PaymentKey { funnel: funnel(), provider: "whop".into(), payment_id: payment_id.into() },
         kind: PaymentKind::First,
-        amount: Ok(Money {
-            minor: 9900,
-            currency: Currency::parse("USD").unwrap(),
-        }),
+        amount: Ok(Money { minor: 9900, currency: Currency::parse("USD").unwrap() }),
         paid_at: 5000,
         attribution: Attribution {
             session_id: Some(session("s1")),
@@ -84,10 +72,7 @@ async fn a_row_that_is_there_stays_as_it_is() {
     for (store, _folder) in stores() {
         let first = store.commit(events(&[("s1", "e1")])).await.unwrap();
         let again = store.commit(events(&[("s2", "e1"), ("s2", "e2")])).await.unwrap();
-        assert_eq!(
-            (first.new_events, again.new_events),
-            (vec![true], vec![false, true])
-        );
+        assert_eq!((first.new_events, again.new_events), (vec![true], vec![false, true]));
         store.commit(paid("pay_1")).await.unwrap();
         store.commit(paid("pay_1")).await.unwrap();
         let read = store.session(&funnel(), &session("s1")).await.unwrap();
@@ -103,15 +88,7 @@ async fn a_thousand_at_once_are_all_there() {
             async move { store.commit(events(&[("s1", &format!("e{number}"))])).await }
         });
         assert!(join_all(commits).await.iter().all(Result::is_ok));
-        assert_eq!(
-            store
-                .session(&funnel(), &session("s1"))
-                .await
-                .unwrap()
-                .events
-                .len(),
-            1000
-        );
+        assert_eq!(store.session(&funnel(), &session("s1")).await.unwrap().events.len(), 1000);
     }
 }
 
@@ -121,16 +98,10 @@ async fn the_newest_checkout_of_a_visitor_is_found_within_its_time() {
         let visitor = AnonymousId::parse("a1").unwrap();
         let started =
             |session_id: &str, at| stored_event(session_id, &format!("c{at}"), "checkout_started", at);
-        let commit = Commit {
-            events: vec![started("s1", 1000), started("s2", 2000)],
-            ..Commit::default()
-        };
+        let commit = Commit { events: vec![started("s1", 1000), started("s2", 2000)], ..Commit::default() };
         store.commit(commit).await.unwrap();
         for (since, expected) in [(0, Some(session("s2"))), (2001, None)] {
-            assert_eq!(
-                store.newest_checkout(&funnel(), &visitor, since).await.unwrap(),
-                expected
-            );
+            assert_eq!(store.newest_checkout(&funnel(), &visitor, since).await.unwrap(), expected);
         }
     }
 }
@@ -140,18 +111,9 @@ async fn a_session_is_listed_by_its_last_event_whatever_came_first() {
     for (store, _folder) in stores() {
         for (session_id, at) in [("s1", 3000), ("s2", 2000), ("s1", 1000)] {
             let event = stored_event(session_id, &format!("{session_id}-{at}"), "page_view", at);
-            store
-                .commit(Commit {
-                    events: vec![event],
-                    ..Commit::default()
-                })
-                .await
-                .unwrap();
+            store.commit(Commit { events: vec![event], ..Commit::default() }).await.unwrap();
         }
-        let listed = store
-            .sessions(&funnel(), &SessionFilter::default(), None, 10)
-            .await
-            .unwrap();
+        let listed = store.sessions(&funnel(), &SessionFilter::default(), None, 10).await.unwrap();
         assert_eq!(listed, [(3000, session("s1")), (2000, session("s2"))]);
     }
 }
@@ -163,20 +125,9 @@ async fn a_closed_store_says_so_and_has_kept_everything() {
     let store = SqliteStore::open(&path).unwrap();
     store.commit(events(&[("s1", "e1")])).await.unwrap();
     store.close().await;
-    assert!(matches!(
-        store.commit(events(&[("s1", "e2")])).await,
-        Err(StoreError::Failed(_))
-    ));
+    assert!(matches!(store.commit(events(&[("s1", "e2")])).await, Err(StoreError::Failed(_))));
     let again = SqliteStore::open(&path).unwrap();
-    assert_eq!(
-        again
-            .session(&funnel(), &session("s1"))
-            .await
-            .unwrap()
-            .events
-            .len(),
-        1
-    );
+    assert_eq!(again.session(&funnel(), &session("s1")).await.unwrap().events.len(), 1);
 }
 
 #[tokio::test]
@@ -201,22 +152,12 @@ async fn a_commit_that_fails_is_not_there_and_takes_no_other_along() {
 
 /// A visit with a purchase, as the commits that bring it.
 fn a_visit() -> Vec<Commit> {
-    let names = [
-        "page_view",
-        "faq_opened",
-        "session_end",
-        "checkout_started",
-        "page_view",
-        "custom",
-    ];
+    let names = ["page_view", "faq_opened", "session_end", "checkout_started", "page_view", "custom"];
     let event = |(name, at): (&&str, i64)| stored_event("s1", &format!("{name}-{at}"), name, at);
     let mut commits: Vec<Commit> = names
         .iter()
         .zip((1000..).step_by(700))
-        .map(|pair| Commit {
-            events: vec![event(pair)],
-            ..Commit::default()
-        })
+        .map(|pair| Commit { events: vec![event(pair)], ..Commit::default() })
         .collect();
     commits.push(paid("pay_1"));
     commits

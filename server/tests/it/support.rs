@@ -67,26 +67,15 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut env = environment(&folder.path().join("ttr.db"), addr);
-        env.extend(
-            more.iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::load(leptos_toml(), &env).unwrap();
         let whop = config.whop.clone().unwrap();
         let application = serve::build(&config, whop, false, TOKEN.to_owned().into()).unwrap();
         let server = tokio::spawn(async move {
             axum::serve(listener, application.router).await.unwrap();
         });
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .build()
-            .unwrap();
-        Self {
-            url: format!("http://{addr}"),
-            client,
-            server,
-            folder,
-        }
+        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+        Self { url: format!("http://{addr}"), client, server, folder }
     }
 
     /// Folder of the store.
@@ -103,31 +92,20 @@ impl TestApp {
     }
 
     /// Posts as one of the site's own pages does.
-    pub(crate) async fn from_browser(&self, body: &Value) -> Response {
-        self.post("/api/pulse")
-            .header("sec-fetch-site", "same-origin")
-            .json(body)
-            .send()
-            .await
-            .unwrap()
+    pub(crate) async fn browser_posts(&self, body: &Value) -> Response {
+        self.post("/api/pulse").header("sec-fetch-site", "same-origin").json(body).send().await.unwrap()
     }
 
     /// Posts with the funnel's key.
-    pub(crate) async fn with_key(&self, body: &Value) -> Response {
+    pub(crate) async fn key_holder_posts(&self, body: &Value) -> Response {
         let request = self.post("/api/track/events").header("x-aurea-api-key", "key-1");
-        request
-            .header("x-aurea-funnel-id", "ttr")
-            .json(body)
-            .send()
-            .await
-            .unwrap()
+        request.header("x-aurea-funnel-id", "ttr").json(body).send().await.unwrap()
     }
 
     /// Posts a delivery as Whop's dashboard webhooks do, signed by the official library.
-    pub(crate) async fn from_whop(&self, id: &str, body: &str) -> Response {
+    pub(crate) async fn whop_delivers(&self, id: &str, body: &str) -> Response {
         let seconds = now() / 1000;
-        self.delivery(id, seconds, &sign(SECRET, id, seconds, body), body)
-            .await
+        self.delivery(id, seconds, &sign(SECRET, id, seconds, body), body).await
     }
 
     /// Posts a delivery with these headers.
@@ -144,12 +122,8 @@ impl TestApp {
 
     /// Reads something of the owner's.
     pub(crate) async fn owner(&self, path: &str) -> Value {
-        let response = self
-            .get(&format!("/api/aurea/funnels/{path}"))
-            .bearer_auth(TOKEN)
-            .send()
-            .await
-            .unwrap();
+        let response =
+            self.get(&format!("/api/aurea/funnels/{path}")).bearer_auth(TOKEN).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         response.json().await.unwrap()
     }
@@ -210,10 +184,5 @@ pub(crate) fn stored_event(session_id: &str, event_id: &str, name: &str, timesta
 
 /// The names of a session's events.
 pub(crate) fn names(session: &Value) -> Vec<&str> {
-    session["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| event["eventName"].as_str().unwrap())
-        .collect()
+    session["events"].as_array().unwrap().iter().map(|event| event["eventName"].as_str().unwrap()).collect()
 }

@@ -10,20 +10,11 @@ use server::clock::now;
 async fn a_payment_converts_the_session_that_began_the_checkout() {
     let app = TestApp::start().await;
     let start = now() - 200_000;
-    app.from_browser(&batch(
-        "s1",
-        &[("page_view", start), ("faq_opened", start + 5000)],
-    ))
-    .await;
-    let answer = app
-        .from_whop("msg_1", &payment("pay_1", &metadata(start + 50_000)))
-        .await;
+    app.browser_posts(&batch("s1", &[("page_view", start), ("faq_opened", start + 5000)])).await;
+    let answer = app.whop_delivers("msg_1", &payment("pay_1", &metadata(start + 50_000))).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let session = app.session("s1").await;
-    assert_eq!(
-        names(&session),
-        ["page_view", "faq_opened", "checkout_completed", "session_end"]
-    );
+    assert_eq!(names(&session), ["page_view", "faq_opened", "checkout_completed", "session_end"]);
     assert_eq!(session["conversionValue"], 99);
     let completed = &session["events"][2]["properties"];
     assert_eq!(completed["revenue"], 99);
@@ -48,11 +39,11 @@ async fn the_webhook_may_come_before_the_browsers_events() {
     for webhook_first in [true, false] {
         let app = TestApp::start().await;
         if webhook_first {
-            app.from_whop("msg_1", &body).await;
-            app.from_browser(&events).await;
+            app.whop_delivers("msg_1", &body).await;
+            app.browser_posts(&events).await;
         } else {
-            app.from_browser(&events).await;
-            app.from_whop("msg_1", &body).await;
+            app.browser_posts(&events).await;
+            app.whop_delivers("msg_1", &body).await;
         }
         let session = app.session("s1").await;
         sessions.push((
@@ -62,19 +53,16 @@ async fn the_webhook_may_come_before_the_browsers_events() {
         ));
     }
     assert_eq!(sessions[0], sessions[1]);
-    assert_eq!(
-        sessions[0].0,
-        "page_view scroll_depth_25 checkout_completed session_end"
-    );
+    assert_eq!(sessions[0].0, "page_view scroll_depth_25 checkout_completed session_end");
 }
 
 #[tokio::test]
 async fn ten_copies_at_once_and_another_message_about_it_make_one_conversion() {
     let app = TestApp::start().await;
     let body = payment("pay_1", &metadata(now() - 1000));
-    let copies = join_all((0..10).map(|_| app.from_whop("msg_1", &body))).await;
+    let copies = join_all((0..10).map(|_| app.whop_delivers("msg_1", &body))).await;
     assert!(copies.iter().all(|answer| answer.status() == StatusCode::OK));
-    assert_eq!(app.from_whop("msg_2", &body).await.status(), StatusCode::OK);
+    assert_eq!(app.whop_delivers("msg_2", &body).await.status(), StatusCode::OK);
     let session = app.session("s1").await;
     assert_eq!(session["conversions"].as_array().unwrap().len(), 1);
     assert_eq!(session["conversionValue"], 99);
@@ -110,9 +98,7 @@ async fn both_secrets_are_good_while_rotating() {
     for (id, secret) in [("msg_1", SECRET), ("msg_2", "ws_an_older_one")] {
         let body = payment(&format!("pay_{id}"), &metadata(now() - 1000));
         let seconds = now() / 1000;
-        let answer = app
-            .delivery(id, seconds, &sign(secret, id, seconds, &body), &body)
-            .await;
+        let answer = app.delivery(id, seconds, &sign(secret, id, seconds, &body), &body).await;
         assert_eq!(answer.status(), StatusCode::OK, "{secret}");
     }
 }
@@ -120,24 +106,14 @@ async fn both_secrets_are_good_while_rotating() {
 #[tokio::test]
 async fn a_payment_without_metadata_is_kept_unattributed() {
     let app = TestApp::start().await;
-    assert_eq!(
-        app.from_whop("msg_1", &payment("pay_1", &json!(null)))
-            .await
-            .status(),
-        StatusCode::OK
-    );
+    assert_eq!(app.whop_delivers("msg_1", &payment("pay_1", &json!(null))).await.status(), StatusCode::OK);
     let payments = app.owner("ttr/payments").await;
-    let [only] = &payments["payments"].as_array().unwrap()[..] else {
-        panic!("{payments}")
-    };
+    let [only] = &payments["payments"].as_array().unwrap()[..] else { panic!("{payments}") };
     assert_eq!(
         (&only["paymentId"], &only["amount"], &only["currency"]),
         (&json!("pay_1"), &json!(99), &json!("USD"))
     );
-    assert_eq!(
-        (&only["unattributed"], &only["sessionId"]),
-        (&json!(true), &Value::Null)
-    );
+    assert_eq!((&only["unattributed"], &only["sessionId"]), (&json!(true), &Value::Null));
     assert_eq!(app.owner("ttr/sessions").await["sessions"], json!([]));
 }
 
@@ -145,17 +121,12 @@ async fn a_payment_without_metadata_is_kept_unattributed() {
 async fn with_only_a_visitor_the_money_belongs_to_their_newest_checkout() {
     let app = TestApp::start().await;
     let start = now() - 100_000;
-    app.with_key(&batch("older", &[("checkout_started", start)]))
-        .await;
-    app.with_key(&batch("newer", &[("checkout_started", start + 1000)]))
-        .await;
-    app.with_key(&batch("later", &[("page_view", start + 2000)]))
-        .await;
-    app.from_whop("msg_1", &payment("pay_1", &json!({"aurea_anonymous_id": "a1"})))
-        .await;
+    app.key_holder_posts(&batch("older", &[("checkout_started", start)])).await;
+    app.key_holder_posts(&batch("newer", &[("checkout_started", start + 1000)])).await;
+    app.key_holder_posts(&batch("later", &[("page_view", start + 2000)])).await;
+    app.whop_delivers("msg_1", &payment("pay_1", &json!({"aurea_anonymous_id": "a1"}))).await;
     assert_eq!(app.session("newer").await["converted"], true);
-    app.from_whop("msg_2", &payment("pay_2", &json!({"aurea_id": "stranger"})))
-        .await;
+    app.whop_delivers("msg_2", &payment("pay_2", &json!({"aurea_id": "stranger"}))).await;
     assert_eq!(app.session("stranger").await["converted"], true);
 }
 
@@ -168,7 +139,7 @@ async fn what_is_authentic_and_unknown_is_kept_and_answered_200() {
         ("msg_3", r#"{"type":"entry.created","data":{}}"#),
         ("msg_4", r#"{"type":"payment.succeeded","data":{"id":"pay_1"}}"#),
     ] {
-        assert_eq!(app.from_whop(id, body).await.status(), StatusCode::OK, "{body}");
+        assert_eq!(app.whop_delivers(id, body).await.status(), StatusCode::OK, "{body}");
     }
     let payments = app.owner("ttr/payments").await;
     assert_eq!(payments["payments"][0]["amountFault"], "no amount");
@@ -188,31 +159,18 @@ async fn what_one_delivery_left_out_another_fills_in_whatever_their_order() {
     let sparse = r#"{"type":"payment.succeeded","data":{"id":"pay_1"}}"#.to_owned();
     let unattributed = payment("pay_1", &json!(null));
     let full = payment("pay_1", &metadata(now() - 1000));
-    for order in [
-        [&sparse, &unattributed, &full],
-        [&full, &unattributed, &sparse],
-        [&unattributed, &full, &sparse],
-    ] {
+    for order in
+        [[&sparse, &unattributed, &full], [&full, &unattributed, &sparse], [&unattributed, &full, &sparse]]
+    {
         let app = TestApp::start().await;
         for (number, body) in order.into_iter().enumerate() {
-            app.from_whop(&format!("msg_{number}"), body).await;
+            app.whop_delivers(&format!("msg_{number}"), body).await;
         }
         let session = app.session("s1").await;
-        assert_eq!(
-            (&session["converted"], &session["conversionValue"]),
-            (&json!(true), &json!(99))
-        );
-        assert_eq!(
-            app.owner("ttr/sessions?converted=true").await["sessions"]
-                .as_array()
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!((&session["converted"], &session["conversionValue"]), (&json!(true), &json!(99)));
+        assert_eq!(app.owner("ttr/sessions?converted=true").await["sessions"].as_array().unwrap().len(), 1);
         let payments = app.owner("ttr/payments").await;
-        let [only] = &payments["payments"].as_array().unwrap()[..] else {
-            panic!("{payments}")
-        };
+        let [only] = &payments["payments"].as_array().unwrap()[..] else { panic!("{payments}") };
         assert_eq!(
             (&only["unattributed"], &only["amount"], &only["amountFault"]),
             (&json!(false), &json!(99), &Value::Null)
@@ -225,23 +183,15 @@ async fn a_refused_or_recorded_delivery_is_never_answered_with_a_redirect() {
     let app = TestApp::start().await;
     let body = payment("pay_1", &metadata(now() - 1000));
     let seconds = now() / 1000;
-    for (signature, expected) in [
-        (sign(SECRET, "msg_1", seconds, &body), StatusCode::OK),
-        (String::new(), StatusCode::UNAUTHORIZED),
-    ] {
+    for (signature, expected) in
+        [(sign(SECRET, "msg_1", seconds, &body), StatusCode::OK), (String::new(), StatusCode::UNAUTHORIZED)]
+    {
         let request = app
             .post("/api/webhooks/whop")
             .header("accept", "text/html")
             .header("referer", "https://x.example/");
-        let request = request
-            .header("webhook-id", "msg_1")
-            .header("webhook-timestamp", seconds.to_string());
-        let answer = request
-            .header("webhook-signature", signature)
-            .body(body.clone())
-            .send()
-            .await
-            .unwrap();
+        let request = request.header("webhook-id", "msg_1").header("webhook-timestamp", seconds.to_string());
+        let answer = request.header("webhook-signature", signature).body(body.clone()).send().await.unwrap();
         assert_eq!(answer.status(), expected);
         assert!(answer.headers().get("location").is_none());
     }
@@ -252,28 +202,16 @@ async fn ids_that_are_none_are_as_good_as_missing() {
     let app = TestApp::start().await;
     let hostile =
         json!({"aurea_anonymous_id": "<script>", "aurea_session_id": "a b", "checkout_started_at": "soon"});
-    assert_eq!(
-        app.from_whop("msg_1", &payment("pay_1", &hostile)).await.status(),
-        StatusCode::OK
-    );
-    assert_eq!(
-        app.owner("ttr/payments").await["payments"][0]["unattributed"],
-        true
-    );
+    assert_eq!(app.whop_delivers("msg_1", &payment("pay_1", &hostile)).await.status(), StatusCode::OK);
+    assert_eq!(app.owner("ttr/payments").await["payments"][0]["unattributed"], true);
 }
 
 #[tokio::test]
 async fn only_posts_of_a_sane_size_are_deliveries() {
     let app = TestApp::start().await;
-    assert_eq!(
-        app.get("/api/webhooks/whop").send().await.unwrap().status(),
-        StatusCode::METHOD_NOT_ALLOWED
-    );
+    assert_eq!(app.get("/api/webhooks/whop").send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
     let large = vec![b' '; 2 * 1024 * 1024 + 1];
     let answer = app.post("/api/webhooks/whop").body(large).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(
-        app.post("/api/webhooks/unknown").send().await.unwrap().status(),
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(app.post("/api/webhooks/unknown").send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }

@@ -65,11 +65,8 @@ pub(super) fn leave() {
 
 fn beacon(mut batch: Vec<String>, refused: &mut Vec<String>) {
     let body = queue::body(page::now(), &batch);
-    let sent = page::window().is_some_and(|w| {
-        w.navigator()
-            .send_beacon_with_opt_str(PULSE_PATH, Some(&body))
-            .unwrap_or(false)
-    });
+    let sent = page::window()
+        .is_some_and(|w| w.navigator().send_beacon_with_opt_str(PULSE_PATH, Some(&body)).unwrap_or(false));
     if sent {
         return;
     }
@@ -99,9 +96,7 @@ async fn post(body: &str) -> Result<Answer, JsValue> {
     }
     let text: Promise = response.text()?;
     let again = match JsFuture::from(text).await?.as_string() {
-        Some(text) => JSON::parse(&text)
-            .map(|answer| wanted_again(&answer))
-            .unwrap_or_default(),
+        Some(text) => JSON::parse(&text).map(|answer| wanted_again(&answer)).unwrap_or_default(),
         None => Vec::new(),
     };
     Ok(Answer::Taken { again })
@@ -114,10 +109,7 @@ fn wanted_again(answer: &JsValue) -> Vec<usize> {
         .iter()
         .enumerate()
         .filter(|(_, result)| {
-            Reflect::get(result, &"result".into())
-                .ok()
-                .and_then(|r| r.as_string())
-                .as_deref()
+            Reflect::get(result, &"result".into()).ok().and_then(|r| r.as_string()).as_deref()
                 == Some("retry")
         })
         .map(|(place, _)| place)

@@ -23,18 +23,12 @@ struct PerView<T> {
 
 impl<T: Default> PerView<T> {
     fn new() -> Self {
-        Self {
-            view: with(|tracker| tracker.view).unwrap_or_default(),
-            value: T::default(),
-        }
+        Self { view: with(|tracker| tracker.view).unwrap_or_default(), value: T::default() }
     }
 
     fn of(&mut self, tracker: &Tracker) -> &mut T {
         if self.view != tracker.view {
-            *self = Self {
-                view: tracker.view,
-                value: T::default(),
-            };
+            *self = Self { view: tracker.view, value: T::default() };
         }
         &mut self.value
     }
@@ -69,28 +63,18 @@ pub(super) fn scroll_depth(_: &Element) {
 fn sizes() -> Option<(f64, f64, f64)> {
     let html = page::document()?.document_element()?;
     let top = page::window()?.scroll_y().ok()?;
-    Some((
-        top,
-        f64::from(html.client_height()),
-        f64::from(html.scroll_height()),
-    ))
+    Some((top, f64::from(html.client_height()), f64::from(html.scroll_height())))
 }
 
 /// Follows the questions: `<details data-question>`.
 pub(super) fn faq(root: &Element) {
     listen(root, "toggle", |event| {
-        let target = event
-            .target()
-            .and_then(|target| target.dyn_into::<HtmlDetailsElement>().ok());
+        let target = event.target().and_then(|target| target.dyn_into::<HtmlDetailsElement>().ok());
         let Some(details) = target else { return };
         let Some(question) = details.get_attribute("data-question") else {
             return;
         };
-        let event_name = if details.open() {
-            name::FAQ_OPENED
-        } else {
-            name::FAQ_CLOSED
-        };
+        let event_name = if details.open() { name::FAQ_OPENED } else { name::FAQ_CLOSED };
         with(|tracker| tracker.emit(event_name, &Object::new().text("question", &question).finish()));
         delivery::pump();
     });
@@ -147,10 +131,8 @@ fn on_video(kind: &str, video: &HtmlMediaElement, watch: &mut PerView<Watch>) {
         };
         for event_name in told {
             let title = video.get_attribute("data-video").unwrap_or_default();
-            let properties = Object::new()
-                .text("video", &title)
-                .number("position", whole_seconds(at))
-                .finish();
+            let properties =
+                Object::new().text("video", &title).number("position", whole_seconds(at)).finish();
             if seen {
                 tracker.emit(event_name, &properties);
             } else {
@@ -170,9 +152,7 @@ fn whole_seconds(seconds: f64) -> u64 {
 /// server records the click; the browser only keeps the session alive.
 pub(super) fn buy_button(root: &Element) {
     listen(root, "submit", |event| {
-        let target = event
-            .target()
-            .and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
+        let target = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
         let Some(form) = target.filter(|form| form.has_attribute("data-buy")) else {
             return;
         };
@@ -197,10 +177,7 @@ fn fill(form: &HtmlFormElement, tracker: &mut Tracker) {
         ("page_url", &page::url()),
         ("referrer", &page::referrer()),
     ] {
-        let input = form
-            .query_selector(&["[name=", field, "]"].concat())
-            .ok()
-            .flatten();
+        let input = form.query_selector(&["[name=", field, "]"].concat()).ok().flatten();
         if let Some(input) = input.and_then(|input| input.dyn_into::<HtmlInputElement>().ok()) {
             input.set_value(value);
         }

@@ -29,9 +29,7 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 
 /// Whether `<html>` carries the flag `data-{name}`.
 pub(super) fn flag(name: &str) -> bool {
-    document()
-        .and_then(|document| document.document_element())
-        .is_some_and(|html| html.has_attribute(name))
+    document().and_then(|document| document.document_element()).is_some_and(|html| html.has_attribute(name))
 }
 
 pub(super) fn hidden() -> bool {
@@ -44,15 +42,11 @@ pub(super) fn offline() -> bool {
 }
 
 pub(super) fn url() -> String {
-    window()
-        .and_then(|window| window.location().href().ok())
-        .unwrap_or_default()
+    window().and_then(|window| window.location().href().ok()).unwrap_or_default()
 }
 
 pub(super) fn path() -> String {
-    window()
-        .and_then(|window| window.location().pathname().ok())
-        .unwrap_or_default()
+    window().and_then(|window| window.location().pathname().ok()).unwrap_or_default()
 }
 
 pub(super) fn referrer() -> String {

@@ -32,13 +32,9 @@ pub(super) fn take_over(calls: &Array, ready: &JsValue) {
         ("trackEvent", track_event),
         ("checkoutStarted", checkout_started),
         ("getAnonymousId", |_, _| {
-            with(|t| t.anonymous_id.clone())
-                .flatten()
-                .map_or(JsValue::UNDEFINED, JsValue::from)
+            with(|t| t.anonymous_id.clone()).flatten().map_or(JsValue::UNDEFINED, JsValue::from)
         }),
-        ("getSessionId", |_, _| {
-            with(|t| t.session.id.clone()).map_or(JsValue::UNDEFINED, JsValue::from)
-        }),
+        ("getSessionId", |_, _| with(|t| t.session.id.clone()).map_or(JsValue::UNDEFINED, JsValue::from)),
         ("endSession", end_session),
         ("consent", consent),
         ("optOut", opt_out),
@@ -57,13 +53,9 @@ pub(super) fn take_over(calls: &Array, ready: &JsValue) {
 
 /// The object as JSON; `{}` for everything that is none.
 fn properties(value: &JsValue) -> String {
-    let text = if value.is_object() {
-        JSON::stringify(value).ok().and_then(|text| text.as_string())
-    } else {
-        None
-    };
-    text.filter(|text| text.starts_with('{'))
-        .unwrap_or_else(|| "{}".into())
+    let text =
+        if value.is_object() { JSON::stringify(value).ok().and_then(|text| text.as_string()) } else { None };
+    text.filter(|text| text.starts_with('{')).unwrap_or_else(|| "{}".into())
 }
 
 fn track_event(event_name: JsValue, values: JsValue) -> JsValue {
@@ -88,10 +80,8 @@ fn end_session(_: JsValue, _: JsValue) -> JsValue {
     with(|tracker| {
         if !tracker.session.clock.bought {
             let seconds = tracker.session.seconds(page::now());
-            tracker.emit_passively(
-                name::SESSION_END,
-                &json::Object::new().number("duration", seconds).finish(),
-            );
+            tracker
+                .emit_passively(name::SESSION_END, &json::Object::new().number("duration", seconds).finish());
             tracker.renew();
         }
     });
@@ -101,11 +91,7 @@ fn end_session(_: JsValue, _: JsValue) -> JsValue {
 
 fn consent(granted: JsValue, _: JsValue) -> JsValue {
     let granted = granted.is_truthy();
-    page::write(
-        Area::Visitor,
-        storage::CONSENT,
-        if granted { CONSENT_GRANTED } else { CONSENT_DENIED },
-    );
+    page::write(Area::Visitor, storage::CONSENT, if granted { CONSENT_GRANTED } else { CONSENT_DENIED });
     with(|tracker| match granted {
         // From now on the visitor has a name: the page they are on is told again, with it. A browser that says no for
         // the visitor is obeyed, and so is one that cannot keep the answer.
@@ -143,12 +129,9 @@ pub(super) fn follow_consent(private: bool) {
     }
     let Some(bar) = bar() else { return };
     listen(&bar, "click", |event| {
-        let pressed = event
-            .target()
-            .and_then(|target| target.dyn_into::<Element>().ok());
-        if let Some(button) = pressed
-            .and_then(|element| element.closest("button[data-consent]").ok())
-            .flatten()
+        let pressed = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        if let Some(button) =
+            pressed.and_then(|element| element.closest("button[data-consent]").ok()).flatten()
         {
             let granted = button.get_attribute("data-consent").as_deref() == Some(CONSENT_GRANTED);
             consent(granted.into(), JsValue::UNDEFINED);

@@ -92,12 +92,9 @@ impl Tracker {
             Some(id) => Object::new().text("anonymousId", id),
             None => Object::new(),
         };
-        let session = Object::new()
-            .text("sessionId", &self.session.id)
-            .number("index", self.session.clock.index);
-        let place = Object::new()
-            .text("url", &page::url())
-            .text("referrer", &page::referrer());
+        let session =
+            Object::new().text("sessionId", &self.session.id).number("index", self.session.clock.index);
+        let place = Object::new().text("url", &page::url()).text("referrer", &page::referrer());
         let context = Object::new()
             .raw("user", &user.finish())
             .raw("session", &session.finish())
@@ -147,11 +144,7 @@ impl Tracker {
 
     /// The visitor is back from the checkout.
     pub(super) fn come_back(&mut self) {
-        if self
-            .checkout
-            .take()
-            .is_some_and(|away| away.session_id == self.session.id)
-        {
+        if self.checkout.take().is_some_and(|away| away.session_id == self.session.id) {
             self.emit(name::CHECKOUT_RETURNED, "{}");
             page::remove(Area::Visitor, storage::CHECKOUT);
         }
@@ -173,11 +166,7 @@ impl Tracker {
     pub(super) fn reopen(&mut self) {
         let now = page::now();
         if !self.private {
-            let found = Found {
-                session: stored_session(),
-                copied: false,
-                checkout: stored_checkout(),
-            };
+            let found = Found { session: stored_session(), copied: false, checkout: stored_checkout() };
             let found = Found {
                 session: found.session.or_else(|| Some(self.session.clone())),
                 checkout: found.checkout.or_else(|| self.checkout.take()),
@@ -229,9 +218,7 @@ pub(super) fn new_id(now: u64) -> String {
 }
 
 fn stored_session() -> Option<Session> {
-    let id = crate::event::SessionId::parse(page::read(Area::Tab, storage::SESSION_ID)?)
-        .ok()?
-        .to_string();
+    let id = crate::event::SessionId::parse(page::read(Area::Tab, storage::SESSION_ID)?).ok()?.to_string();
     let clock = Clock::parse(&page::read(Area::Tab, storage::SESSION_CLOCK)?)?;
     Some(Session { id, clock })
 }

@@ -61,11 +61,8 @@ impl SqliteStore {
                 StoreError::Failed(format!("{} can't be made: {error}", folder.display()))
             })?;
         }
-        let mut connection = connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )
-        .map_err(|error| StoreError::Failed(format!("{} can't be opened: {error}", path.display())))?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+            .map_err(|error| StoreError::Failed(format!("{} can't be opened: {error}", path.display())))?;
         MIGRATIONS
             .to_latest(&mut connection)
             .map_err(|error| StoreError::Failed(format!("migration: {error}")))?;
@@ -75,10 +72,7 @@ impl SqliteStore {
             reader.pragma_update(None, "query_only", true)?;
             Ok(reader)
         })?;
-        Ok(Self {
-            writer: Writer::start(connection)?,
-            readers,
-        })
+        Ok(Self { writer: Writer::start(connection)?, readers })
     }
 
     /// Writes what is still waiting and closes the file. Commits that come later fail.
@@ -114,9 +108,7 @@ impl Store for SqliteStore {
 
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError> {
         let (funnel, session_id) = (funnel.clone(), session_id.clone());
-        self.readers
-            .read(move |reader| rows::session(reader, &funnel, &session_id))
-            .await
+        self.readers.read(move |reader| rows::session(reader, &funnel, &session_id)).await
     }
 
     async fn sessions(
@@ -127,9 +119,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<SessionCursor>, StoreError> {
         let (funnel, filter) = (funnel.clone(), filter.clone());
-        self.readers
-            .read(move |reader| rows::sessions(reader, &funnel, &filter, after.as_ref(), limit))
-            .await
+        self.readers.read(move |reader| rows::sessions(reader, &funnel, &filter, after.as_ref(), limit)).await
     }
 
     async fn newest_checkout(
@@ -139,16 +129,12 @@ impl Store for SqliteStore {
         since: Millis,
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
-        self.readers
-            .read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since))
-            .await
+        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since)).await
     }
 
     async fn payments(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>, StoreError> {
         let funnel = funnel.clone();
-        self.readers
-            .read(move |reader| rows::payments(reader, &funnel, limit))
-            .await
+        self.readers.read(move |reader| rows::payments(reader, &funnel, limit)).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
@@ -156,19 +142,11 @@ impl Store for SqliteStore {
             return Err(StoreError::Failed("the writer has stopped".into()));
         }
         self.readers
-            .read(|reader| {
-                reader
-                    .query_row("SELECT 1 FROM session LIMIT 1", [], |_| Ok(()))
-                    .or_else(no_rows)
-            })
+            .read(|reader| reader.query_row("SELECT 1 FROM session LIMIT 1", [], |_| Ok(())).or_else(no_rows))
             .await
     }
 }
 
 fn no_rows(error: rusqlite::Error) -> Result<(), rusqlite::Error> {
-    if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
-        Ok(())
-    } else {
-        Err(error)
-    }
+    if matches!(error, rusqlite::Error::QueryReturnedNoRows) { Ok(()) } else { Err(error) }
 }

@@ -19,10 +19,7 @@ impl Readers {
         connect: impl Fn() -> Result<Connection, rusqlite::Error>,
     ) -> Result<Self, StoreError> {
         let connections = (0..count).map(|_| connect()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            idle: Arc::new(Mutex::new(connections)),
-            free: Arc::new(Semaphore::new(count)),
-        })
+        Ok(Self { idle: Arc::new(Mutex::new(connections)), free: Arc::new(Semaphore::new(count)) })
     }
 
     /// Runs a query on a thread that may block.
@@ -30,10 +27,7 @@ impl Readers {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = Arc::clone(&self.free)
-            .acquire_owned()
-            .await
-            .map_err(|_| StoreError::Busy)?;
+        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| StoreError::Busy)?;
         let idle = Arc::clone(&self.idle);
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit; // given back after the connection is
@@ -42,12 +36,9 @@ impl Readers {
                 return Err(StoreError::Busy);
             };
             let result = query(&connection);
-            idle.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             Ok(result?)
         });
-        work.await
-            .map_err(|error| StoreError::Failed(error.to_string()))?
+        work.await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 }

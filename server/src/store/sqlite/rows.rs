@@ -25,15 +25,8 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     for payment in &commit.payments {
         insert_payment(connection, payment)?;
     }
-    let told = commit
-        .told
-        .iter()
-        .filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
-    for conversion in commit
-        .conversions
-        .iter()
-        .chain(told.map(|(_, conversion)| conversion))
-    {
+    let told = commit.told.iter().filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
+    for conversion in commit.conversions.iter().chain(told.map(|(_, conversion)| conversion)) {
         insert_conversion(connection, conversion)?;
     }
     Ok(committed)
@@ -78,13 +71,7 @@ fn insert_event(connection: &Connection, event: &Event) -> Result<bool> {
         event.received_at,
     ])?;
     if rows == 1 {
-        touch_session(
-            connection,
-            &event.funnel,
-            &event.session_id,
-            event.timestamp,
-            false,
-        )?;
+        touch_session(connection, &event.funnel, &event.session_id, event.timestamp, false)?;
     }
     Ok(rows == 1)
 }
@@ -160,18 +147,10 @@ fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result
         conversion.anonymous_id.as_ref().map(AnonymousId::as_str),
     ];
     let whose: Option<String> = statement.query_row(row, |row| row.get(0))?;
-    if let Some(session_id) = conversion
-        .session_id
-        .as_ref()
-        .filter(|id| whose.as_deref() == Some(id.as_str()))
+    if let Some(session_id) =
+        conversion.session_id.as_ref().filter(|id| whose.as_deref() == Some(id.as_str()))
     {
-        touch_session(
-            connection,
-            &conversion.key.funnel,
-            session_id,
-            conversion.converted_at,
-            true,
-        )?;
+        touch_session(connection, &conversion.key.funnel, session_id, conversion.converted_at, true)?;
     }
     Ok(())
 }
@@ -192,9 +171,7 @@ pub(super) fn session(
     )?;
     let key = params![funnel.as_str(), session_id.as_str()];
     Ok(SessionRecord {
-        events: events
-            .query_map(key, |row| event_of(row, funnel, session_id))?
-            .collect::<Result<_>>()?,
+        events: events.query_map(key, |row| event_of(row, funnel, session_id))?.collect::<Result<_>>()?,
         conversions: conversions
             .query_map(key, |row| conversion_of(row, funnel, session_id))?
             .collect::<Result<_>>()?,
@@ -212,10 +189,7 @@ fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<
         anonymous_id: visitor(row, 2)?,
         name: row.get(3)?,
         properties: serde_json::from_str(&properties).map_err(|_| unreadable(4, "properties"))?,
-        page: Page {
-            url: row.get(5)?,
-            referrer: row.get(6)?,
-        },
+        page: Page { url: row.get(5)?, referrer: row.get(6)? },
         index: row.get(7)?,
         timestamp: row.get(8)?,
         received_at: row.get(9)?,
@@ -224,11 +198,7 @@ fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<
 
 fn conversion_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Conversion> {
     Ok(Conversion {
-        key: PaymentKey {
-            funnel: funnel.clone(),
-            provider: row.get(0)?,
-            payment_id: row.get(1)?,
-        },
+        key: PaymentKey { funnel: funnel.clone(), provider: row.get(0)?, payment_id: row.get(1)? },
         conversion_type: row.get(2)?,
         amount: money(row, 3, 4)?,
         converted_at: row.get(5)?,
@@ -239,8 +209,7 @@ fn conversion_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Re
 
 fn visitor(row: &Row<'_>, column: usize) -> Result<Option<AnonymousId>> {
     let text: Option<String> = row.get(column)?;
-    text.map(|text| AnonymousId::parse(text).map_err(|_| unreadable(column, "anonymous_id")))
-        .transpose()
+    text.map(|text| AnonymousId::parse(text).map_err(|_| unreadable(column, "anonymous_id"))).transpose()
 }
 
 fn session_id_in(row: &Row<'_>, column: usize) -> Result<SessionId> {
@@ -248,17 +217,13 @@ fn session_id_in(row: &Row<'_>, column: usize) -> Result<SessionId> {
 }
 
 fn money(row: &Row<'_>, minor: usize, currency: usize) -> Result<Option<Money>> {
-    let (Some(amount), Some(code)) = (
-        row.get::<_, Option<i64>>(minor)?,
-        row.get::<_, Option<String>>(currency)?,
-    ) else {
+    let (Some(amount), Some(code)) =
+        (row.get::<_, Option<i64>>(minor)?, row.get::<_, Option<String>>(currency)?)
+    else {
         return Ok(None);
     };
     let currency = Currency::parse(&code).map_err(|_| unreadable(currency, "currency"))?;
-    Ok(Some(Money {
-        minor: amount,
-        currency,
-    }))
+    Ok(Some(Money { minor: amount, currency }))
 }
 
 fn unreadable(column: usize, what: &str) -> rusqlite::Error {
@@ -296,11 +261,7 @@ pub(super) fn sessions(
     sql += " ORDER BY last_at DESC, session_id DESC LIMIT ?";
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
     let mut statement = connection.prepare_cached(&sql)?;
-    statement
-        .query_map(params_from_iter(values), |row| {
-            Ok((row.get(0)?, session_id_in(row, 1)?))
-        })?
-        .collect()
+    statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, session_id_in(row, 1)?)))?.collect()
 }
 
 /// The session of the visitor's newest checkout.
@@ -316,10 +277,9 @@ pub(super) fn newest_checkout(
              WHERE funnel = ?1 AND anonymous_id = ?2 AND name = ?3 AND timestamp >= ?4
              ORDER BY timestamp DESC, seq DESC LIMIT 1",
         )?
-        .query_row(
-            params![funnel.as_str(), visitor.as_str(), name::CHECKOUT_STARTED, since],
-            |row| session_id_in(row, 0),
-        )
+        .query_row(params![funnel.as_str(), visitor.as_str(), name::CHECKOUT_STARTED, since], |row| {
+            session_id_in(row, 0)
+        })
         .optional()
 }
 
@@ -331,9 +291,7 @@ pub(super) fn payments(connection: &Connection, funnel: &FunnelId, limit: usize)
          FROM payment WHERE funnel = ?1 ORDER BY received_at DESC LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    statement
-        .query_map(params![funnel.as_str(), limit], |row| payment_of(row, funnel))?
-        .collect()
+    statement.query_map(params![funnel.as_str(), limit], |row| payment_of(row, funnel))?.collect()
 }
 
 fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
@@ -341,16 +299,8 @@ fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
     let fault: Option<String> = row.get(5)?;
     let session_id: Option<String> = row.get(7)?;
     Ok(Payment {
-        key: PaymentKey {
-            funnel: funnel.clone(),
-            provider: row.get(0)?,
-            payment_id: row.get(1)?,
-        },
-        kind: if kind == PaymentKind::Renewal.as_str() {
-            PaymentKind::Renewal
-        } else {
-            PaymentKind::First
-        },
+        key: PaymentKey { funnel: funnel.clone(), provider: row.get(0)?, payment_id: row.get(1)? },
+        kind: if kind == PaymentKind::Renewal.as_str() { PaymentKind::Renewal } else { PaymentKind::First },
         amount: money(row, 3, 4)?.ok_or_else(|| fault.unwrap_or_default()),
         paid_at: row.get(6)?,
         attribution: Attribution {

@@ -46,10 +46,7 @@ impl Writer {
             .name("writer".into())
             .spawn(run)
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
-        Ok(Self {
-            jobs: tokio::sync::RwLock::new(Some(jobs)),
-            done: tokio::sync::Mutex::new(Some(done)),
-        })
+        Ok(Self { jobs: tokio::sync::RwLock::new(Some(jobs)), done: tokio::sync::Mutex::new(Some(done)) })
     }
 
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -57,22 +54,17 @@ impl Writer {
         {
             let jobs = self.jobs.read().await;
             let jobs = jobs.as_ref().ok_or_else(closed)?;
-            jobs.try_send(Job { commit, answer })
-                .map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                    mpsc::error::TrySendError::Closed(_) => closed(),
-                })?;
+            jobs.try_send(Job { commit, answer }).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
         }
         answered.await.map_err(|_| closed())?
     }
 
     /// Whether the thread is there to write.
     pub(super) async fn alive(&self) -> bool {
-        self.jobs
-            .read()
-            .await
-            .as_ref()
-            .is_some_and(|jobs| !jobs.is_closed())
+        self.jobs.read().await.as_ref().is_some_and(|jobs| !jobs.is_closed())
     }
 
     /// Takes no more commits, writes those that wait, closes the connection.
