@@ -141,15 +141,23 @@ fn pkg(shell: &Shell<'_>) -> Router {
     Router::new().fallback_service(files).layer(always(header::CACHE_CONTROL, cache))
 }
 
-/// What lies in `public/`, with ranges so that the video can be sought in; anything else is not found.
-fn assets(site_root: &Path, state: AppState) -> ServeDir<Router> {
+/// What lies in `public/`, with ranges so that the video can be sought in, fresh for a day; anything else is not found.
+fn assets(site_root: &Path, state: AppState) -> Router {
     let not_found = Router::new().fallback(site::not_found).with_state(state);
-    ServeDir::new(site_root)
+    let files = ServeDir::new(site_root)
         .append_index_html_on_directories(false)
         .call_fallback_on_method_not_allowed(true)
         .precompressed_br()
         .precompressed_gzip()
-        .fallback(not_found)
+        .fallback(not_found);
+    Router::new().fallback_service(files).layer(MapResponseLayer::new(|mut response: Response| {
+        if response.status().is_success() {
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+        }
+        response
+    }))
 }
 
 fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
