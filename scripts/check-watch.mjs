@@ -58,6 +58,7 @@ try {
     }
   };
   const shows = (...condition) => page.evaluate(...condition).catch(() => false); // false while the page reloads
+  const ready = () => fetch(`${origin}/health/ready`).then(({ ok }) => ok, () => false);
   const watches = async () => {
     const text = readFileSync(style);
     const mark = `at-${Date.now()}`; // no number: it would be rounded
@@ -68,7 +69,7 @@ try {
     writeFileSync(style, text);
     return Date.now() < late;
   };
-  await until("the server is ready", 30, () => fetch(`${origin}/health/ready`).then(({ ok }) => ok, () => false));
+  await until("the server is ready", 30, ready);
   await page.goto(origin); // from here on the page reloads by itself, or not at all
   await until("every island works", 1, () => shows(islandsWork));
   console.log("==> served; every island works");
@@ -82,8 +83,16 @@ try {
     console.log(`==> ${file}: shown after ${((Date.now() - start) / 1000).toFixed(1)} s`);
     await until(`every island works after ${file}`, 1, () => shows(islandsWork));
   }
+  const words = readFileSync("Leptos.toml", "utf8");
+  writeFileSync("Leptos.toml", `${words}\n[not a table\n`);
+  await until("a fault in Leptos.toml ends the server", 5, async () => !(await ready()));
+  await page.waitForTimeout(15_000); // cargo-leptos waits 10 s for the server, then has the page reload nevertheless
+  writeFileSync("Leptos.toml", words.replace("A watched word", "A corrected word"));
+  await until("the corrected word is shown", 5, () =>
+    shows(() => document.querySelector("h1").textContent.includes("A corrected word")));
+  console.log("==> Leptos.toml: shown after a fault was corrected");
   if (complaints.length) throw new Error(`the browser complained: ${complaints.join("\n")}`);
-  console.log("==> all three changes were shown, and every island works");
+  console.log("==> every change was shown, and every island works");
 } finally {
   await browser.close();
   if (!ended) process.kill(-watch.pid, "SIGINT");
