@@ -71,7 +71,11 @@ pub fn build(
         .build()?;
     let store = Arc::new(SqliteStore::open(&config.database)?);
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
-    let assets = AssetNames::beside_the_program();
+    let reload_port = reload_port();
+    let assets = match reload_port {
+        Some(_) => AssetNames::plain(),
+        None => AssetNames::beside_the_program(),
+    };
     let stylesheet = config.site.root.join(assets.css.trim_start_matches('/'));
     if !stylesheet.is_file() {
         tracing::warn!(
@@ -79,7 +83,7 @@ pub fn build(
             stylesheet.display()
         );
     }
-    let site = Arc::new(site(config, &assets, simulated));
+    let site = Arc::new(site(config, &assets, simulated, reload_port));
     let csp = csp::header(&Policy {
         scripts: &[Some(site.boot.clone()), app::reload_script(&site)]
             .into_iter()
@@ -98,7 +102,7 @@ pub fn build(
     Ok(Application { router: router(state, &shell), store })
 }
 
-fn site(config: &Config, assets: &AssetNames, simulated: bool) -> app::Site {
+fn site(config: &Config, assets: &AssetNames, simulated: bool, reload_port: Option<u16>) -> app::Site {
     app::Site {
         words: config.words.clone(),
         product: config.product.clone(),
@@ -110,12 +114,15 @@ fn site(config: &Config, assets: &AssetNames, simulated: bool) -> app::Site {
         simulated,
         development: config.mode == Mode::Development,
         consent_required: config.consent_required,
-        reload_port: reload_port(),
+        reload_port,
     }
 }
 
 /// Set by `cargo leptos watch` for the program that it runs.
 fn reload_port() -> Option<u16> {
+    // It restarts only a program that changed: so that a word is enough, the debug program carries the words.
+    #[cfg(debug_assertions)]
+    std::hint::black_box(include_bytes!("../../Leptos.toml"));
     std::env::var_os("LEPTOS_WATCH")?;
     std::env::var("LEPTOS_RELOAD_PORT").ok()?.parse().ok()
 }

@@ -22,6 +22,11 @@ pub struct AssetNames {
 }
 
 impl AssetNames {
+    /// The names that `cargo leptos watch` writes, whatever `hash.txt` an earlier build left beside the program.
+    pub fn plain() -> Self {
+        Self::parse(None)
+    }
+
     /// Reads `hash.txt` in the program's folder; without it the names are plain.
     pub fn beside_the_program() -> Self {
         let folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
@@ -49,7 +54,7 @@ mod tests {
 
     #[test]
     fn names_carry_hashes_only_when_hash_txt_says_so() {
-        let plain = AssetNames::parse(None);
+        let plain = AssetNames::plain();
         assert_eq!((plain.js.as_str(), plain.hashed), ("/pkg/ttr.js", false));
         let hashed = AssetNames::parse(Some("js: aB1\nwasm: cD2\ncss: eF3\n"));
         assert_eq!((hashed.wasm.as_str(), hashed.css.as_str()), ("/pkg/ttr.cD2.wasm", "/pkg/ttr.eF3.css"));
