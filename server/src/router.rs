@@ -1,6 +1,7 @@
 //! Every route and layer of the program on one screen.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use app::server_fns::Backend;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
@@ -27,7 +28,9 @@ use url::form_urlencoded;
 use crate::aurea::{self, AdminToken};
 use crate::backend::ServerBackend;
 use crate::clock::now;
+use crate::domain::event::Source;
 use crate::error::ApiError;
+use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::ingest::{self, Collector, Results};
 use crate::report::Report;
@@ -47,6 +50,8 @@ pub struct AppState {
     pub pages: Pages,
     /// Who may send events.
     pub gate: Arc<Gate>,
+    /// How often browsers may send.
+    pub limit: Arc<Limit>,
     /// Takes events in.
     pub collector: Arc<Collector>,
     /// Behind the server functions.
@@ -124,11 +129,16 @@ async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, 
 /// `POST /api/track/events` and its alias `/api/pulse`.
 async fn collect(
     State(gate): State<Arc<Gate>>,
+    State(limit): State<Arc<Limit>>,
     State(collector): State<Arc<Collector>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Results>, ApiError> {
     let sender = gate.admit(&headers)?;
+    if sender.source == Source::Browser {
+        limit.admit(peer.ip(), &headers)?;
+    }
     let body = body
         .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
     Ok(Json(collector.collect(sender, &body, now()).await?))

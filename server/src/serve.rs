@@ -13,6 +13,7 @@ use crate::backend::ServerBackend;
 use crate::checkout::Checkouts;
 use crate::config::{Config, Mode};
 use crate::ingest::Collector;
+use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
@@ -152,6 +153,7 @@ fn state(
     AppState {
         pages,
         gate: Arc::new(Gate { funnel, origin: origin.clone(), keys: config.receive_keys.clone() }),
+        limit: Arc::new(Limit::new(config.site.trusted_proxies.clone())),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency)),
         backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin }),
         report: Report::new(Arc::clone(&store)),
@@ -164,11 +166,13 @@ fn state(
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
     let stopping = Arc::new(tokio::sync::Notify::new());
     let told = Arc::clone(&stopping);
-    let server = axum::serve(listener, application.router).with_graceful_shutdown(async move {
-        stop_signal().await;
-        tracing::info!("stopping");
-        told.notify_one();
-    });
+    let server =
+        axum::serve(listener, application.router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move {
+                stop_signal().await;
+                tracing::info!("stopping");
+                told.notify_one();
+            });
     let drained = async {
         stopping.notified().await;
         tokio::time::sleep(DRAIN).await;

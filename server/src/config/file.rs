@@ -54,11 +54,18 @@ pub(super) struct Site {
     pub(super) url: Option<String>,
     pub(super) mode: Option<String>,
     pub(super) root: String,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 impl Default for Site {
     fn default() -> Self {
-        Self { addr: "127.0.0.1:3000".into(), url: None, mode: None, root: "target/site".into() }
+        Self {
+            addr: "127.0.0.1:3000".into(),
+            url: None,
+            mode: None,
+            root: "target/site".into(),
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn overrides(env: &HashMap<String, String>) -> Vec<(String, String, String)> {
     general.into_iter().chain(plain).collect()
 }
 
-/// A value keeps the type it has in the file; a new one is text unless it is a boolean. False if there is no such place.
+/// A value keeps the type it has in the file; a new one is text unless it is a boolean or a list. False if there is no such place.
 fn set(document: &mut DocumentMut, key: &str, text: &str) -> bool {
     let mut parts: Vec<&str> = key.split('.').collect();
     let Some(last) = parts.pop() else { return false };
@@ -143,7 +143,7 @@ fn set(document: &mut DocumentMut, key: &str, text: &str) -> bool {
     }
     let is_text = table.get(last).is_none_or(Item::is_str);
     let value = match text.parse::<Value>() {
-        Ok(value) if !is_text || value.is_bool() => value,
+        Ok(value) if !is_text || value.is_bool() || value.is_array() => value,
         _ => Value::from(text),
     };
     table.insert(last, Item::Value(value));

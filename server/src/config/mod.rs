@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use app::{Product, Words};
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -79,6 +80,8 @@ pub struct Site {
     pub url: Url,
     /// Folder with the built assets.
     pub root: PathBuf,
+    /// Proxies that may say in whose name they ask (`X-Forwarded-For`).
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Site {
@@ -222,7 +225,11 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
         }
         is_origin
     });
-    Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root) })
+    let network = |text: &String| text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let proxies: Result<Vec<IpNet>, _> = file.trusted_proxies.iter().map(network).collect();
+    let proxies = proxies.map_err(|_| "must be networks or addresses such as \"10.0.0.0/8\"");
+    let trusted_proxies = faults.check("site.trusted_proxies", proxies)?;
+    Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root), trusted_proxies })
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -414,6 +421,15 @@ mod tests {
         let faults = parse(&[], &[("SITE_URL", "ttr.example"), ("AUREA_FUNNEL_ID", "a b")]).unwrap_err();
         assert_eq!(faults[0], "AUREA_FUNNEL_ID: must be 1 to 64 of A-Z a-z 0-9 _ -");
         assert!(faults[1].starts_with("SITE_URL: "), "{faults:?}");
+    }
+
+    #[test]
+    fn proxies_are_networks_or_addresses() {
+        let list = |value| parse(&[("# root = ", value)], &[]);
+        let config = list("trusted_proxies = [\"10.0.0.0/8\", \"::1\"] # root = ").unwrap();
+        assert_eq!(config.site.trusted_proxies.len(), 2);
+        let faults = list("trusted_proxies = [\"everybody\"] # root = ").unwrap_err();
+        assert!(faults[0].contains("site.trusted_proxies: must be networks"), "{faults:?}");
     }
 
     #[test]

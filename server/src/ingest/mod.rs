@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::store::Store;
 use wire::WireEvent;
 
+pub mod limit;
 pub mod sender;
 mod wire;
 

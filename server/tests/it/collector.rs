@@ -145,6 +145,30 @@ async fn only_the_sites_own_pages_and_holders_of_a_key_may_send() {
 }
 
 #[tokio::test]
+async fn a_browser_that_sends_without_end_is_told_to_wait_and_a_key_is_not() {
+    let app = TestApp::start_with(&[("TTR__SITE__TRUSTED_PROXIES", "[\"127.0.0.1\"]")]).await;
+    let body = batch("s1", &[("page_view", 1000)]);
+    let browser = |address: &'static str| {
+        let request =
+            app.post("/api/pulse").header("sec-fetch-site", "same-origin").header("x-forwarded-for", address);
+        request.json(&body).send()
+    };
+    let mut refused = None;
+    for _ in 0..1000 {
+        let answer = browser("203.0.113.9").await.unwrap();
+        if answer.status() != StatusCode::OK {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("no end to it");
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(browser("203.0.113.10").await.unwrap().status(), StatusCode::OK);
+    assert_eq!(app.key_holder_posts(&body).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn what_is_not_a_batch_gets_an_error_that_names_it() {
     let app = TestApp::start().await;
     let post = |content_type: &'static str, body: Vec<u8>| {

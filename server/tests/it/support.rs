@@ -72,7 +72,9 @@ impl TestApp {
         let whop = config.whop.clone().unwrap();
         let application = serve::build(&config, whop, false, TOKEN.to_owned().into()).unwrap();
         let server = tokio::spawn(async move {
-            axum::serve(listener, application.router).await.unwrap();
+            axum::serve(listener, application.router.into_make_service_with_connect_info::<SocketAddr>())
+                .await
+                .unwrap();
         });
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { url: format!("http://{addr}"), client, server, folder }
