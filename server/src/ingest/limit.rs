@@ -116,7 +116,7 @@ mod tests {
     fn an_address_that_asks_too_often_waits_and_others_do_not() {
         let limit = limit();
         let ask = |peer: &str| limit.admit(peer.parse().unwrap(), &HeaderMap::new());
-        let refused = (0..1000).filter_map(|_| ask("203.0.113.9").err()).next().unwrap();
+        let refused = (0..1000).find_map(|_| ask("203.0.113.9").err()).unwrap();
         assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
         assert!(ask("203.0.113.10").is_ok());
     }
