@@ -1,13 +1,19 @@
-//! What the server functions hand over to: reads headers, calls the room, writes the status.
+//! The server functions' HTTP, on both sides of them: the routes that lead to them, and what they hand over to. Reads
+//! headers, calls the room, writes the status.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::server_fns::{Answer, Backend, CheckoutForm, RawBody};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use leptos::context::use_context;
+use axum::response::{IntoResponse, Response};
+use leptos::context::{provide_context, use_context};
 use leptos::server_fn::ServerFnError;
 use leptos_axum::{ResponseOptions, extract};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::checkout::Checkouts;
 use crate::clock::now;
@@ -64,6 +70,24 @@ impl Backend for ServerBackend {
             }
         })
     }
+}
+
+/// The buy button's form. Each field once and as text, whatever a browser or its extensions made of it: a sale is never
+/// lost to a field.
+pub async fn checkout(backend: State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
+    let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).collect();
+    let tidy = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    server_fn(backend, parts, tidy.into()).await
+}
+
+/// The server functions' door. The body is read here, so that the route's limit answers 413 however it was sent.
+pub async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, body: Bytes) -> Response {
+    // With these two, leptos would answer with a redirect to the referrer, whoever that is.
+    parts.headers.remove(header::ACCEPT);
+    parts.headers.remove(header::REFERER);
+    let request = Request::from_parts(parts, Body::from(body));
+    let context = move || provide_context::<Arc<dyn Backend>>(Arc::<ServerBackend>::clone(&backend));
+    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
 }
 
 /// A form's answer: go there, with GET.

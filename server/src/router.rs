@@ -1,38 +1,26 @@
 //! Every route and layer of the program on one screen.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::Page;
-use app::server_fns::Backend;
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Request, State};
-use axum::http::request::Parts;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use leptos::context::provide_context;
 use tower::util::MapResponseLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use url::form_urlencoded;
-
 use crate::aurea::{self, AdminToken};
-use crate::backend::ServerBackend;
-use crate::clock::now;
-use crate::domain::event::Source;
-use crate::error::ApiError;
+use crate::backend::{self, ServerBackend};
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
-use crate::ingest::{self, Collector, Results};
+use crate::ingest::{self, Collector};
 use crate::report::Report;
 use crate::site::{self, Pages};
 use crate::store::Store;
@@ -77,7 +65,7 @@ pub struct Shell<'a> {
 /// The whole program as a service.
 pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
     let fixed = fixed_headers(shell);
-    let events = || post(collect).layer(DefaultBodyLimit::max(ingest::sender::MAX_BODY));
+    let events = || post(ingest::collect).layer(DefaultBodyLimit::max(ingest::sender::MAX_BODY));
     let owners = Router::new()
         .route("/funnels/{funnel}/sessions", get(aurea::sessions))
         .route("/funnels/{funnel}/sessions/{session}", get(aurea::session))
@@ -90,8 +78,8 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route(Page::Terms.path(), site::show(Page::Terms))
         .route("/robots.txt", get(site::robots))
         .route("/sitemap.xml", get(site::sitemap))
-        .route("/api/checkout", post(checkout).layer(DefaultBodyLimit::max(64 * 1024)))
-        .route("/api/webhooks/whop", post(server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
+        .route("/api/checkout", post(backend::checkout).layer(DefaultBodyLimit::max(64 * 1024)))
+        .route("/api/webhooks/whop", post(backend::server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
         .route("/api/track/events", events())
         .route("/api/pulse", events())
         .nest("/api/aurea", owners)
@@ -106,42 +94,6 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
             response
         }))
         .with_state(state)
-}
-
-/// The buy button's form. Each field once and as text, whatever a browser or its extensions made of it: a sale is never
-/// lost to a field.
-async fn checkout(backend: State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
-    let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).collect();
-    let tidy = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    server_fn(backend, parts, tidy.into()).await
-}
-
-/// The server functions' door. The body is read here, so that the route's limit answers 413 however it was sent.
-async fn server_fn(State(backend): State<Arc<ServerBackend>>, mut parts: Parts, body: Bytes) -> Response {
-    // With these two, leptos would answer with a redirect to the referrer, whoever that is.
-    parts.headers.remove(header::ACCEPT);
-    parts.headers.remove(header::REFERER);
-    let request = Request::from_parts(parts, Body::from(body));
-    let context = move || provide_context::<Arc<dyn Backend>>(Arc::<ServerBackend>::clone(&backend));
-    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
-}
-
-/// `POST /api/track/events` and its alias `/api/pulse`.
-async fn collect(
-    State(gate): State<Arc<Gate>>,
-    State(limit): State<Arc<Limit>>,
-    State(collector): State<Arc<Collector>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Results>, ApiError> {
-    let sender = gate.admit(&headers)?;
-    if sender.source == Source::Browser {
-        limit.admit(peer.ip(), &headers)?;
-    }
-    let body = body
-        .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
-    Ok(Json(collector.collect(sender, &body, now()).await?))
 }
 
 /// The built files, cached for ever when their names carry hashes.

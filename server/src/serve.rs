@@ -73,17 +73,7 @@ pub fn build(
     let store = Arc::new(SqliteStore::open(&config.database)?);
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
-    let assets = match reload_port {
-        Some(_) => AssetNames::plain(),
-        None => AssetNames::beside_the_program(),
-    };
-    let stylesheet = config.site.root.join(assets.css.trim_start_matches('/'));
-    if !stylesheet.is_file() {
-        tracing::warn!(
-            "{} is not there: the page has no style and no islands; is LEPTOS_SITE_ROOT right?",
-            stylesheet.display()
-        );
-    }
+    let assets = assets(config, reload_port);
     let site = Arc::new(site(config, &assets, simulated, reload_port));
     let csp = csp::header(&Policy {
         scripts: &[Some(site.boot.clone()), app::reload_script(&site)]
@@ -101,6 +91,22 @@ pub fn build(
         https: config.site.url.scheme() == "https",
     };
     Ok(Application { router: router(state, &shell), store })
+}
+
+/// The built files' names; says so when they are not there.
+fn assets(config: &Config, reload_port: Option<u16>) -> AssetNames {
+    let assets = match reload_port {
+        Some(_) => AssetNames::plain(),
+        None => AssetNames::beside_the_program(),
+    };
+    let stylesheet = config.site.root.join(assets.css.trim_start_matches('/'));
+    if !stylesheet.is_file() {
+        tracing::warn!(
+            "{} is not there: the page has no style and no islands; is LEPTOS_SITE_ROOT right?",
+            stylesheet.display()
+        );
+    }
+    assets
 }
 
 fn site(config: &Config, assets: &AssetNames, simulated: bool, reload_port: Option<u16>) -> app::Site {

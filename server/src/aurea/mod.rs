@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +14,6 @@ use crate::clock::now;
 use crate::domain::event::FunnelId;
 use crate::error::ApiError;
 use crate::report::{Report, SessionJson, SessionsJson, parse_cursor};
-use crate::router::AppState;
 use crate::store::SessionFilter;
 use app::event::{AnonymousId, SessionId};
 
@@ -36,13 +35,17 @@ impl AdminToken {
     }
 }
 
-impl FromRequestParts<AppState> for Owner {
+impl<S> FromRequestParts<S> for Owner
+where
+    AdminToken: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        if state.admin_token.is(token) {
+        if AdminToken::from_ref(state).is(token) {
             return Ok(Self);
         }
         let message = "the admin token is missing or wrong";

@@ -2,12 +2,18 @@
 //!
 //! A 200 lists a result for every event in order; `ok` means that it is on disk. One bad event costs no other.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::clock::now;
 use crate::domain::Millis;
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, FunnelId, Source};
@@ -15,6 +21,8 @@ use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::error::ApiError;
 use crate::store::Store;
+use limit::Limit;
+use sender::Gate;
 use wire::WireEvent;
 
 pub mod limit;
@@ -102,6 +110,24 @@ impl Collector {
         };
         Ok(results(parsed, new_events))
     }
+}
+
+/// `POST /api/track/events` and its alias `/api/pulse`.
+pub async fn collect(
+    State(gate): State<Arc<Gate>>,
+    State(limit): State<Arc<Limit>>,
+    State(collector): State<Arc<Collector>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Results>, ApiError> {
+    let sender = gate.admit(&headers)?;
+    if sender.source == Source::Browser {
+        limit.admit(peer.ip(), &headers)?;
+    }
+    let body = body
+        .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
+    Ok(Json(collector.collect(sender, &body, now()).await?))
 }
 
 fn results(parsed: Vec<Result<Event, Refused>>, new_events: Vec<bool>) -> Results {

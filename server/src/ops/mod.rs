@@ -1,12 +1,15 @@
 //! What machines ask: is it alive, is it ready.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
-use crate::router::AppState;
+use crate::site::Pages;
+use crate::store::Store;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {
@@ -14,9 +17,12 @@ pub async fn live() -> Json<Value> {
 }
 
 /// `GET /health/ready`: the store and the page are there.
-pub async fn ready(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
-    state.store.ready().await?;
-    if !state.pages.ready() {
+pub async fn ready(
+    State(store): State<Arc<dyn Store>>,
+    State(pages): State<Pages>,
+) -> Result<Json<Value>, ApiError> {
+    store.ready().await?;
+    if !pages.ready() {
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the page is not rendered"));
     }
     Ok(Json(json!({ "ready": true })))

@@ -16,7 +16,7 @@ use crate::domain::ledger::{Conversion, Payment};
 pub mod sqlite;
 
 /// Why the store could not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// More is waiting than the writer can take; try again in a moment.
     #[error("the store is busy")]

@@ -86,18 +86,10 @@ fn write_group(connection: &mut Connection, group: Vec<Job>) {
         group.into_iter().map(|job| (job.commit, job.answer)).unzip();
     let results = write_all(connection, &commits).unwrap_or_else(|error| {
         tracing::error!(%error, commits = commits.len(), "a group of commits was not written");
-        commits.iter().map(|_| Err(again(&error))).collect()
+        vec![Err(error); commits.len()]
     });
     for (answer, result) in answers.into_iter().zip(results) {
         let _ = answer.send(result); // the asker may have gone; the commit stands
-    }
-}
-
-/// One error for each of a group: [`StoreError`] can't be cloned as it may come to hold more than text.
-fn again(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Busy => StoreError::Busy,
-        StoreError::Failed(why) => StoreError::Failed(why.clone()),
     }
 }
 
