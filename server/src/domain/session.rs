@@ -85,15 +85,11 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
     Some(Session { session_id, anonymous_id, timeline, conversions, touch, converted_end })
 }
 
-/// Timestamp, then rank, then the browser's count, then id.
-fn order(event: &Event) -> (Millis, u8, i64, super::event::Source, &str) {
-    (
-        event.timestamp,
-        rank(&event.name),
-        event.index.unwrap_or(i64::MAX),
-        event.source,
-        event.event_id.as_str(),
-    )
+/// Timestamp, then rank, then the browser's count, then id. The source comes last: where events were forwarded to, all of
+/// them came by key, and the session must look the same there.
+fn order(event: &Event) -> (Millis, u8, i64, &str, super::event::Source) {
+    let index = event.index.unwrap_or(i64::MAX);
+    (event.timestamp, rank(&event.name), index, event.event_id.as_str(), event.source)
 }
 
 /// Orders what carries the same time: a payment stands after the click that led to it, an end after everything.

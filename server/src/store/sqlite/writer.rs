@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns the write connection.
 //!
-//! Group commit: whatever waits when a transaction begins goes into it, up to [`MAX_GROUP`] commits; all of them are
-//! answered after its one fsync. Each commit has its own savepoint, so that one that fails takes nobody along. No
+//! Group commit: whatever waits when a transaction begins goes into it, up to [`MAX_GROUP`] writes; all of them are
+//! answered after its one fsync. Each write has its own savepoint, so that one that fails takes nobody along. No
 //! request's future holds a transaction: a visitor who hangs up cuts nothing.
 
 use std::thread;
@@ -9,20 +9,22 @@ use std::thread;
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::rows;
-use crate::domain::commit::{Commit, Committed};
 use crate::store::StoreError;
 
-/// Commits that may wait; more are refused, so that memory stays bounded.
+/// Writes that may wait; more are refused, so that memory stays bounded.
 const MAX_WAITING: usize = 1024;
 
-/// Commits in one transaction.
+/// Writes in one transaction.
 const MAX_GROUP: usize = 256;
 
-struct Job {
-    commit: Commit,
-    answer: oneshot::Sender<Result<Committed, StoreError>>,
-}
+/// A write, and how its asker is answered once the group is on disk or has failed.
+type Job = Box<dyn FnOnce(&Savepoint<'_>) -> (Verdict, Answer) + Send>;
+
+/// Whether the write's savepoint is kept.
+type Verdict = Result<(), rusqlite::Error>;
+
+/// Told the fate of the whole group, last.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// The door to the writer's thread.
 pub(super) struct Writer {
@@ -49,17 +51,34 @@ impl Writer {
         Ok(Self { jobs: tokio::sync::RwLock::new(Some(jobs)), done: tokio::sync::Mutex::new(Some(done)) })
     }
 
-    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let (answer, answered) = oneshot::channel();
+    /// Does one write, whole or not at all, and answers when it is on disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (sender, answered) = oneshot::channel();
+        let job: Job = Box::new(move |savepoint| {
+            let (verdict, outcome) = match write(savepoint) {
+                Ok(value) => (Ok(()), Ok(value)),
+                Err(error) => {
+                    let told = StoreError::from(&error);
+                    (Err(error), Err(told))
+                }
+            };
+            let answer: Answer = Box::new(move |group| {
+                let _ = sender.send(group.and(outcome)); // the asker may have gone; the write stands
+            });
+            (verdict, answer)
+        });
         {
             let jobs = self.jobs.read().await;
             let jobs = jobs.as_ref().ok_or_else(closed)?;
-            jobs.try_send(Job { commit, answer }).map_err(|error| match error {
+            jobs.try_send(job).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::Busy,
                 mpsc::error::TrySendError::Closed(_) => closed(),
             })?;
         }
-        answered.await.map_err(|_| closed())?
+        answered.await.map_err(|_| StoreError::Failed("the transaction broke before this write".into()))?
     }
 
     /// Whether the thread is there to write.
@@ -67,7 +86,7 @@ impl Writer {
         self.jobs.read().await.as_ref().is_some_and(|jobs| !jobs.is_closed())
     }
 
-    /// Takes no more commits, writes those that wait, closes the connection.
+    /// Takes no more writes, does those that wait, closes the connection.
     pub(super) async fn close(&self) {
         self.jobs.write().await.take();
         if let Some(done) = self.done.lock().await.take() {
@@ -80,36 +99,32 @@ fn closed() -> StoreError {
     StoreError::Failed("the writer has stopped".into())
 }
 
-/// Writes a group and answers all of it: nobody hears `Ok` before the transaction is on disk.
+/// Does a group and answers all of it: nobody hears `Ok` before the transaction is on disk.
 fn write_group(connection: &mut Connection, group: Vec<Job>) {
-    let (commits, answers): (Vec<Commit>, Vec<_>) =
-        group.into_iter().map(|job| (job.commit, job.answer)).unzip();
-    let results = write_all(connection, &commits).unwrap_or_else(|error| {
-        tracing::error!(%error, commits = commits.len(), "a group of commits was not written");
-        vec![Err(error); commits.len()]
+    let mut answers = Vec::with_capacity(group.len());
+    let result = write_all(connection, group, &mut answers).map_err(|error| {
+        tracing::error!(%error, writes = answers.len(), "a group of writes is not on disk");
+        StoreError::from(&error)
     });
-    for (answer, result) in answers.into_iter().zip(results) {
-        let _ = answer.send(result); // the asker may have gone; the commit stands
+    for answer in answers {
+        answer(result.clone());
     }
 }
 
+/// A job that is dropped undone, because the transaction broke before it, tells its asker so.
 fn write_all(
     connection: &mut Connection,
-    commits: &[Commit],
-) -> Result<Vec<Result<Committed, StoreError>>, StoreError> {
+    group: Vec<Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), rusqlite::Error> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut results = Vec::with_capacity(commits.len());
-    for commit in commits {
+    for job in group {
         let savepoint = transaction.savepoint()?;
-        results.push(write_one(savepoint, commit).map_err(StoreError::from));
+        let (verdict, answer) = job(&savepoint);
+        answers.push(answer);
+        if verdict.is_ok() {
+            savepoint.commit()?; // one that is dropped instead is rolled back
+        }
     }
-    transaction.commit()?;
-    Ok(results)
-}
-
-/// A savepoint that is dropped without a commit is rolled back.
-fn write_one(savepoint: Savepoint<'_>, commit: &Commit) -> Result<Committed, rusqlite::Error> {
-    let committed = rows::insert(&savepoint, commit)?;
-    savepoint.commit()?;
-    Ok(committed)
+    transaction.commit()
 }
