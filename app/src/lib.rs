@@ -3,6 +3,8 @@
 //!
 //! The server calls [`render`] once for each [`Page`] and keeps the HTML; the browser hydrates the islands in it.
 
+#[cfg(feature = "ssr")]
+pub mod aurea;
 pub mod event;
 pub mod landing;
 #[cfg(feature = "ssr")]
