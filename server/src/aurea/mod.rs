@@ -92,6 +92,7 @@ pub async fn sessions(
         anonymous_id: anonymous_id.map_err(|error| bad("anonymousId", error.to_string()))?,
         converted: query.converted,
         event: query.event,
+        ..SessionFilter::default()
     };
     Ok(Json(report.sessions(&funnel_of(funnel)?, &filter, cursor.transpose()?, now()).await?))
 }

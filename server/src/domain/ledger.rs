@@ -89,6 +89,20 @@ pub struct Conversion {
 /// The type of a conversion that says none.
 pub const PURCHASE: &str = "purchase";
 
+/// The sum of conversions, oldest first, in the first one's currency. Other currencies are not added.
+pub fn total(conversions: &[Conversion]) -> Option<Money> {
+    let amounts = || conversions.iter().filter_map(|conversion| conversion.amount);
+    let currency = amounts().next()?.currency;
+    let same = amounts().filter(|amount| amount.currency == currency).map(|amount| amount.minor);
+    Some(Money { minor: same.fold(0, i64::saturating_add), currency })
+}
+
+/// Puts conversions into the order in which they count, each once.
+pub fn sort(conversions: &mut Vec<Conversion>) {
+    conversions.sort_by(|a, b| (a.converted_at, &a.key).cmp(&(b.converted_at, &b.key)));
+    conversions.dedup_by(|a, b| a.key == b.key);
+}
+
 /// Records a payment: the payment itself and, when it is a first payment of a known amount, the conversion with its two
 /// events, `checkout_completed` and `session_end`, in the session that began the checkout.
 pub fn record(payment: Payment) -> Commit {
