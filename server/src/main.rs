@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use server::aurea::Access;
 use server::config::{Config, Mode};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
+use server::store::sqlite::SqliteStore;
 use tracing_subscriber::EnvFilter;
 
 /// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
@@ -31,6 +33,8 @@ struct Cli {
 enum Command {
     /// Serve the site (what `ttr` alone does)
     Serve,
+    /// Print a new link to the owner's screens; the old one and every login end
+    Login,
 }
 
 fn main() -> ExitCode {
@@ -45,12 +49,15 @@ fn main() -> ExitCode {
         }
     };
     log(config.mode);
-    let Command::Serve = cli.command.unwrap_or(Command::Serve);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(run(config)) {
+    let done = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => runtime.block_on(run(config)),
+        Command::Login => runtime.block_on(log_in_anew(config)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -90,8 +97,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         (None, Some(simulator)) => simulator.whop_settings(),
         (None, None) => unreachable!("the configuration has a provider or the simulator"),
     };
-    let token = config.admin_token.clone().unwrap_or_else(|| made_token(&config));
-    let application = serve::build(&config, whop, simulator.is_some(), token)?;
+    let application = serve::build(&config, whop, simulator.is_some()).await?;
     tracing::info!("the site is at {}", config.site.origin());
     if let Some(simulator) = &simulator {
         tracing::info!(
@@ -99,17 +105,28 @@ async fn run(config: Config) -> Result<(), ServeError> {
             simulator.origin()
         );
     }
+    if let Some(token) = &application.new_token {
+        show_login(&config, token);
+    }
     serve::serve(application, listener).await
 }
 
-/// Without a token of the owner's, one for this run.
-fn made_token(config: &Config) -> SecretString {
-    let token: String =
-        (0..32).map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric))).collect();
-    if config.mode == Mode::Development {
-        tracing::info!("AUREA_ADMIN_TOKEN is not set; for this run it is {token}");
-    } else {
-        tracing::warn!("AUREA_ADMIN_TOKEN is not set: the owner's JSON is closed");
+/// Makes a new token and shows it.
+async fn log_in_anew(config: Config) -> Result<(), ServeError> {
+    if config.admin_token.is_some() {
+        println!("AUREA_ADMIN_TOKEN is set: log in with it at {}/aurea/login", config.site.origin());
+        return Ok(());
     }
-    token.into()
+    let store = SqliteStore::open(&config.database)?;
+    let token = Access::renew(&store).await?;
+    store.close().await;
+    show_login(&config, &token);
+    Ok(())
+}
+
+/// On standard output and not in the log: a secret, for the person who started the program.
+fn show_login(config: &Config, token: &SecretString) {
+    let origin = config.site.origin();
+    println!("\nThe owner's screens: {origin}/aurea/login?token={}\n", token.expose_secret());
+    println!("Keep this link: only a hash of it is stored. `ttr login` makes a new one and ends every login.\n");
 }
