@@ -28,6 +28,7 @@ pub(super) fn chart(name: &str, days: &[Day]) -> impl IntoView + use<> {
         view! { <p class="days" aria-hidden="true"><span>{format::day(first.at)}</span><span>{format::day(middle.at)}</span><span>{format::day(last.at)}</span></p> }
     });
     view! {
+        <p class="legend" aria-hidden="true"><span>"Sessions"</span><span>"Conversions, on their own scale"</span></p>
         <div class="chart">
             <div class="scale" aria-hidden="true"><span>{format::count(top)}</span><span>{format::count(top / 2)}</span></div>
             <svg viewBox=size preserveAspectRatio="none" role="img" aria-label=label>
