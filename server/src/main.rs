@@ -128,5 +128,7 @@ async fn log_in_anew(config: Config) -> Result<(), ServeError> {
 fn show_login(config: &Config, token: &SecretString) {
     let origin = config.site.origin();
     println!("\nThe owner's screens: {origin}/aurea/login?token={}\n", token.expose_secret());
-    println!("Keep this link: only a hash of it is stored. `ttr login` makes a new one and ends every login.\n");
+    println!(
+        "Keep this link: only a hash of it is stored. `ttr login` makes a new one and ends every login.\n"
+    );
 }

@@ -113,7 +113,8 @@ pub async fn build(
         reload_port: site.reload_port,
     });
     let pages = Pages::render(&site);
-    let state = state(config, Arc::clone(&store) as Arc<dyn Store>, provider, pages, simulated, stopping.clone());
+    let state =
+        state(config, Arc::clone(&store) as Arc<dyn Store>, provider, pages, simulated, stopping.clone());
     let shell = Shell {
         site_root: &config.site.root,
         hashed: assets.hashed,

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::site::kept::Kept;
 
-const STYLESHEET: &str = concat!(include_str!("../../../style/tokens.css"), include_str!("../../../style/aurea.css"));
-const SCRIPT: &str = include_str!("../../../app/src/aurea/live.js");
+const STYLESHEET: &str =
+    concat!(include_str!("../../../style/tokens.css"), include_str!("../../../style/aurea.css"));
 
 /// The files, ready to send.
 pub struct Assets {
@@ -26,7 +26,7 @@ impl Default for Assets {
         };
         Self {
             stylesheet: file("css", "text/css; charset=utf-8", STYLESHEET),
-            script: file("js", "text/javascript; charset=utf-8", SCRIPT),
+            script: file("js", "text/javascript; charset=utf-8", app::aurea::LIVE_SCRIPT),
         }
     }
 }
@@ -44,7 +44,11 @@ impl Assets {
 }
 
 /// `GET /aurea/assets/{name}`: open to all, as the login is dressed too.
-pub async fn asset(State(assets): State<Arc<Assets>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+pub async fn asset(
+    State(assets): State<Arc<Assets>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let known = [&assets.stylesheet, &assets.script].into_iter().find(|(known, _)| *known == name);
     known.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |(_, file)| file.respond(&headers))
 }

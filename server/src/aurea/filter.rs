@@ -68,7 +68,8 @@ impl SessionsQuery {
             from: given(&self.from).map(|day| midnight("from", day, 0)).transpose()?,
             before: given(&self.to).map(|day| midnight("to", day, 1)).transpose()?,
         };
-        let cursor = given(&self.cursor).map(|text| parse_cursor(text).ok_or_else(|| fault("cursor", "is not one of ours")));
+        let cursor = given(&self.cursor)
+            .map(|text| parse_cursor(text).ok_or_else(|| fault("cursor", "is not one of ours")));
         Ok((filter, cursor.transpose()?))
     }
 }
@@ -97,7 +98,7 @@ fn midnight(field: &'static str, day: &str, later: i32) -> Result<Millis, QueryF
     let wrong = |_| fault(field, "must be a day such as 2026-01-31");
     let date: Date = day.parse().map_err(wrong)?;
     let date = date.checked_add(jiff::Span::new().days(later)).map_err(wrong)?;
-    Ok(date.to_zoned(TimeZone::UTC).map_err(wrong)?.timestamp().as_millisecond())
+    Ok(TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(wrong)?.as_millisecond())
 }
 
 #[cfg(test)]
@@ -112,7 +113,12 @@ mod tests {
     #[test]
     fn empty_values_ask_for_nothing() {
         let (filter, cursor) = query("state", "").parse().unwrap();
-        assert!(filter.state.is_none() && filter.source.is_none() && filter.converted.is_none() && cursor.is_none());
+        assert!(
+            filter.state.is_none()
+                && filter.source.is_none()
+                && filter.converted.is_none()
+                && cursor.is_none()
+        );
     }
 
     #[test]

@@ -37,7 +37,12 @@ pub async fn live(
     let (Ok(funnel), Ok(session_id)) = (FunnelId::parse(funnel), SessionId::parse(session_id)) else {
         return Err(ApiError::not_found("there is no such session"));
     };
-    let watch = Watch { changes: store.changes(), session: (funnel, session_id), until: Instant::now() + LONGEST, stopping };
+    let watch = Watch {
+        changes: store.changes(),
+        session: (funnel, session_id),
+        until: Instant::now() + LONGEST,
+        stopping,
+    };
     let stream = unfold(watch, |mut watch| async move {
         watch.next().await.then(|| (Ok(Event::default().event("changed").data("")), watch))
     });

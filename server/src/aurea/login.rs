@@ -97,7 +97,13 @@ pub async fn guard(
     }
 }
 
-async fn enter(access: &Access, screens: &Screens, login: &Login, peer: SocketAddr, headers: &HeaderMap) -> Response {
+async fn enter(
+    access: &Access,
+    screens: &Screens,
+    login: &Login,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+) -> Response {
     match access.log_in(login.token.trim(), peer.ip(), headers).await {
         Ok(cookies) => go_to(login.next(), cookies),
         Err(refusal) => {

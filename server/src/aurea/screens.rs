@@ -62,7 +62,11 @@ impl Screens {
     }
 
     /// The screen, or what is shown instead.
-    async fn answer(&self, now: Millis, answer: Result<impl FnOnce(&Frame) -> String, StoreError>) -> Response {
+    async fn answer(
+        &self,
+        now: Millis,
+        answer: Result<impl FnOnce(&Frame) -> String, StoreError>,
+    ) -> Response {
         match answer {
             Ok(render) => Html(render(&self.frame(now).await)).into_response(),
             Err(error) => self.failed(&error).await,
@@ -102,8 +106,13 @@ pub async fn sessions(
         Ok(parsed) => parsed,
         Err(fault) => {
             let fault = Some(format!("{} {}.", fault.field, fault.message));
-            let page =
-                SessionsPage { funnel: funnel.to_string(), filter: query.asked(), fault, any: true, ..SessionsPage::default() };
+            let page = SessionsPage {
+                funnel: funnel.to_string(),
+                filter: query.asked(),
+                fault,
+                any: true,
+                ..SessionsPage::default()
+            };
             let html = app::aurea::sessions(&screens.frame(now).await, &page);
             return (StatusCode::BAD_REQUEST, Html(html)).into_response();
         }
@@ -127,7 +136,9 @@ pub async fn session(
         Ok(None) => screens.not_found("There is no such session.").await,
         found => {
             let found = found.map(Option::unwrap_or_default);
-            screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::session(frame, &page))).await
+            screens
+                .answer(now, found.map(|page| move |frame: &Frame| app::aurea::session(frame, &page)))
+                .await
         }
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, json};
 use crate::domain::attribution;
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::Conversion;
-use crate::domain::money::Money;
+use crate::domain::ledger::{Conversion, amount_in};
+use crate::domain::money::{Currency, Money};
 use crate::domain::session::{self, Session, fold, view};
 use crate::domain::summary;
 use crate::domain::{DAY, Millis};
@@ -127,6 +127,7 @@ impl Report {
         let payments =
             self.store.payments(funnel, PaymentFilter::OfSession(session_id.clone()), PAYMENTS_SHOWN).await?;
         let view = view(&session.marks(), now);
+        let currency = session.value().map(|value| value.currency);
         let shown = (skip + EVENTS_SHOWN).min(session.timeline.len());
         Ok(Some(SessionPage {
             funnel: funnel.to_string(),
@@ -145,7 +146,13 @@ impl Report {
             total_seconds: session.total_seconds(),
             seconds_to_convert: session.seconds_to_convert(),
             touch: touch(&session.touch),
-            moments: session.timeline.iter().skip(skip).take(EVENTS_SHOWN).map(moment).collect(),
+            moments: session
+                .timeline
+                .iter()
+                .skip(skip)
+                .take(EVENTS_SHOWN)
+                .map(|it| moment(it, currency))
+                .collect(),
             skipped: skip.min(session.timeline.len()) as u64,
             next_cursor: (shown < session.timeline.len()).then(|| shown.to_string()),
             payments: payments_of(payments, &session.conversions),
@@ -223,8 +230,10 @@ fn touch(touch: &attribution::Touch) -> Touch {
     }
 }
 
-fn moment(moment: &session::Moment) -> Moment {
+/// `currency` is that of amounts that name none.
+fn moment(moment: &session::Moment, currency: Option<Currency>) -> Moment {
     let event = &moment.event;
+    let money = ["revenue", "price"].iter().find_map(|key| amount_in(&event.properties, key, currency));
     Moment {
         event_id: event.event_id.to_string(),
         name: event.name.clone(),
@@ -234,6 +243,7 @@ fn moment(moment: &session::Moment) -> Moment {
         page_url: event.page.url.clone(),
         source: event.source.as_str().to_owned(),
         after_end: moment.after_end,
+        amount: money.map(amount),
     }
 }
 

@@ -7,7 +7,9 @@
 mod checkout;
 mod collector;
 mod durability;
+mod login;
 mod owner;
+mod screens;
 mod site;
 mod store;
 mod support;
