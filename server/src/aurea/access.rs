@@ -27,7 +27,7 @@ const LOGIN_LASTS: Millis = 30 * DAY;
 /// The login's cookie. Browsers take a name with this prefix only over https, for this host alone and from it alone.
 const COOKIE: &str = "__Host-aurea";
 
-/// Its twin on a developer's own machine, for browsers and programs that keep `Secure` cookies from http://127.0.0.1.
+/// Its twin on a developer's own machine, for browsers and programs that drop `Secure` cookies from plain http.
 const COOKIE_ON_LOOPBACK: &str = "aurea";
 
 /// Knows the owner.

@@ -21,11 +21,8 @@ use crate::error::ApiError;
 use crate::serve::Stopping;
 use crate::store::{Changed, Store};
 
-/// What a screen says in words of time ("3 min ago") is drawn anew so often.
-const REFRESH: Duration = Duration::from_secs(60);
-
 /// A stream ends after so long; the browser opens the next, and the login is looked at again.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// `GET /aurea/funnels/{funnel}/sessions/{sessionId}/live`
 pub async fn live(
@@ -59,18 +56,16 @@ struct Watch {
 impl Watch {
     /// Waits for something to tell; false at the end.
     async fn next(&mut self) -> bool {
-        let refresh = (Instant::now() + REFRESH).min(self.until);
         loop {
             let changed = tokio::select! {
-                changed = timeout_at(refresh, self.changes.recv()) => changed,
+                changed = timeout_at(self.until, self.changes.recv()) => changed,
                 () = self.stopping.wait() => return false,
             };
             match changed {
                 Ok(Ok(session)) if session == self.session => return true,
                 Ok(Ok(_)) => {}
-                Ok(Err(RecvError::Lagged(_))) => return true,
-                Ok(Err(RecvError::Closed)) => return false,
-                Err(_) => return Instant::now() < self.until,
+                Ok(Err(RecvError::Lagged(_))) => return true, // it may have been among those that were missed
+                Ok(Err(RecvError::Closed)) | Err(_) => return false,
             }
         }
     }

@@ -1,0 +1,70 @@
+// Whatever visitors send is shown to the owner as text: no script runs, no layout breaks.
+import { ownersPage, sessionPath } from "../support/owner.js";
+import { expect, test } from "../support/test.js";
+
+const attack = (code) => `window.attacked = ${JSON.stringify(code)}`;
+const naughty = [
+  `<script>${attack("script")}</script>`,
+  `"><img src=x onerror='${attack("img")}'>`,
+  `'-alert(1)-' onmouseover="${attack("over")}" autofocus onfocus="${attack("focus")}"`,
+  `</pre></details></main><svg/onload=${attack("svg")}>`,
+  `<!-- <noscript> ]]> --> <style>*{display:none}</style>`,
+  "javascript:window.attacked=1",
+  "{{constructor.constructor('window.attacked=1')()}} ${window.attacked=1}",
+  "\u202Egnp.exe\u2066 العربية עברית \u200F",
+  "👩‍👩‍👧‍👦🏳️‍🌈 Ｔｅｓｔ ﷽ Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!",
+  "NUL\u0000 bell\u0007 escape\u001b[31m tab\t line\nfeed",
+  "x".repeat(10_000),
+  "=cmd|' /C calc'!A0, +1, -1, @SUM(A1)",
+  "﻿undefined null NaN -1 1e309 ../../../etc/passwd%00",
+];
+
+const event = (text, i) => ({
+  eventName: text.slice(0, 200) || "empty",
+  properties: { [text.slice(0, 500)]: text, question: text, nested: { list: [text] }, price: text, currency: text },
+  context: {
+    user: { anonymousId: "naughty" },
+    session: { sessionId: "naughty" },
+    page: {
+      url: `https://t.example/${encodeURI(text.slice(0, 1500).toWellFormed())}?utm_source=${encodeURIComponent(text.slice(0, 200).toWellFormed())}&utm_campaign=${encodeURIComponent(text.slice(0, 200).toWellFormed())}`,
+      referrer: `https://r.example/${encodeURIComponent(text.slice(0, 300).toWellFormed())}`,
+    },
+  },
+  timestamp: Date.now() - 60_000 + i * 1000,
+});
+
+test.use({ env: { AUREA_ADMIN_TOKEN: "" } });
+
+test("naughty strings are shown as text on every screen", async ({ ttr, browser }) => {
+  // one session with all of it, and one for each string, so that each is once a source and a campaign
+  const alone = naughty.map((text, i) => {
+    const own = event(text, i);
+    own.context.session = { sessionId: `naughty-${i}` };
+    return own;
+  });
+  const answer = await ttr.keyedEvents({ events: [...naughty.map(event), ...alone] });
+  expect(answer.json.results.map(({ result }) => result)).toEqual(answer.json.results.map(() => "ok"));
+
+  for (const width of [390, 1440]) {
+    const owner = await ownersPage(browser, ttr, { viewport: { width, height: 900 } });
+    const ran = [];
+    owner.on("dialog", (dialog) => (ran.push(dialog.message()), dialog.dismiss()));
+    const screens = [
+      "/aurea", "/aurea/funnels/ttr", "/aurea/funnels/ttr/sessions", sessionPath("naughty"), sessionPath("naughty-10"),
+      `/aurea/funnels/ttr/sessions?${new URLSearchParams({ source: naughty[0], event: naughty[1] })}`,
+      `/aurea/funnels/ttr/sessions?${new URLSearchParams({ from: naughty[1] })}`,
+    ];
+    for (const path of screens) {
+      await owner.goto(path);
+      for (const details of await owner.locator("details:not([open]) > summary:visible").all()) await details.click();
+      expect(await owner.evaluate(() => window.attacked), path).toBeUndefined();
+      const overflow = await owner.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, `${path} at ${width} px scrolls sideways`).toBeLessThanOrEqual(0);
+      expect(await owner.locator("main").isVisible()).toBe(true);
+    }
+    await owner.goto(sessionPath("naughty"));
+    await expect(owner.locator("#live")).toContainText("<script>");
+    expect(ran).toEqual([]);
+    await owner.context().close();
+  }
+});
