@@ -70,6 +70,10 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/funnels/{funnel}/sessions", get(aurea::sessions))
         .route("/funnels/{funnel}/sessions/{session}", get(aurea::session))
         .route("/funnels/{funnel}/payments", get(aurea::payments))
+        .route(
+            "/forward-conversions",
+            post(backend::owners_server_fn).layer(DefaultBodyLimit::max(64 * 1024)),
+        )
         .layer(always(header::CACHE_CONTROL, "no-store"));
     Router::new()
         .route("/", site::show(Page::Landing))

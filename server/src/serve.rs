@@ -11,10 +11,13 @@ use tokio::net::TcpListener;
 use crate::aurea::AdminToken;
 use crate::backend::ServerBackend;
 use crate::checkout::Checkouts;
+use crate::clock::{Clock, WallClock};
 use crate::config::{Config, Mode};
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
+use crate::outbox::aurea::Aurea;
+use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
 use crate::report::Report;
@@ -56,6 +59,8 @@ pub struct Application {
     pub router: Router,
     /// The store, to be closed at the end.
     pub store: Arc<SqliteStore>,
+    /// Tells others; to be stopped before the store is closed.
+    pub outbox: Arc<Outbox>,
 }
 
 /// Puts the program together. `whop` is how the provider, real or simulated, is reached.
@@ -83,14 +88,30 @@ pub fn build(
         form_origins: &provider.redirect_origins(),
         reload_port: site.reload_port,
     });
-    let state = state(config, Arc::clone(&store) as Arc<dyn Store>, provider, Pages::render(&site), token);
+    let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>)?;
+    let state = state(
+        config,
+        Arc::clone(&store) as Arc<dyn Store>,
+        provider,
+        Pages::render(&site),
+        token,
+        Arc::clone(&outbox),
+    );
     let shell = Shell {
         site_root: &config.site.root,
         hashed: assets.hashed,
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), store })
+    Ok(Application { router: router(state, &shell), store, outbox })
+}
+
+/// The worker, with a lane for each destination that is configured.
+fn outbox(config: &Config, store: Arc<dyn Store>) -> Result<Arc<Outbox>, ServeError> {
+    let aurea = config.aurea.as_ref().map(Aurea::new).transpose()?;
+    let carriers = aurea.into_iter().map(|aurea| Arc::new(aurea) as Arc<dyn Carrier>).collect();
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    Ok(Arc::new(Outbox::start(&store, carriers, &clock)))
 }
 
 /// The built files' names; says so when they are not there.
@@ -140,8 +161,10 @@ fn state(
     provider: Arc<dyn Provider>,
     pages: Pages,
     token: SecretString,
+    outbox: Arc<Outbox>,
 ) -> AppState {
     let funnel = config.funnel.id.clone();
+    let forward_to = outbox.destinations();
     let checkouts = Checkouts {
         store: Arc::clone(&store),
         provider: Arc::clone(&provider),
@@ -149,19 +172,21 @@ fn state(
         product: config.product.clone(),
         price: config.price,
         return_url: config.return_url(),
+        forward_to: forward_to.clone(),
     };
     let webhooks = Webhooks {
         store: Arc::clone(&store),
         funnel: funnel.clone(),
         development: config.mode == Mode::Development,
+        forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
     AppState {
         pages,
         gate: Arc::new(Gate { funnel, origin: origin.clone(), keys: config.receive_keys.clone() }),
         limit: Arc::new(Limit::new(config.site.trusted_proxies.clone())),
-        collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency)),
-        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin }),
+        collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
+        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin, outbox }),
         report: Report::new(Arc::clone(&store)),
         admin_token: AdminToken::new(token),
         store,
@@ -187,6 +212,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
         result = async { server.await } => result?,
         () = drained => tracing::warn!("some requests were still open"),
     }
+    application.outbox.stop().await;
     application.store.close().await;
     tracing::info!("stopped; everything is on disk");
     Ok(())

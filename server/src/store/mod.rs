@@ -13,6 +13,7 @@ use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{Conversion, Payment};
 
+pub mod outbox;
 pub mod sqlite;
 
 /// Why the store could not do it.
@@ -51,7 +52,7 @@ pub type SessionCursor = (Millis, SessionId);
 
 /// The store.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: outbox::OutboxStore {
     /// Writes all of it, then answers; on an error nothing of it was written.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 

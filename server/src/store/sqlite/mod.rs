@@ -10,6 +10,7 @@ use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
+use tokio::sync::watch;
 
 use super::{SessionCursor, SessionFilter, SessionRecord, Store, StoreError};
 use crate::domain::Millis;
@@ -19,6 +20,7 @@ use crate::domain::ledger::Payment;
 use readers::Readers;
 use writer::Writer;
 
+mod outbox;
 mod readers;
 mod rows;
 mod writer;
@@ -26,7 +28,7 @@ mod writer;
 /// 3.7.0 to 3.51.2 can corrupt a WAL in just our pattern of use (one checkpoints while another commits).
 const OLDEST_SOUND_SQLITE: i32 = 3_051_003;
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("schema.sql"))];
+const STEPS: &[M<'static>] = &[M::up(include_str!("schema.sql")), M::up(include_str!("outbox.sql"))];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
 /// Readers that may work at once.
@@ -36,6 +38,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    outbox_news: watch::Sender<()>,
 }
 
 impl From<&rusqlite::Error> for StoreError {
@@ -78,7 +81,7 @@ impl SqliteStore {
             reader.pragma_update(None, "query_only", true)?;
             Ok(reader)
         })?;
-        Ok(Self { writer: Writer::start(connection)?, readers })
+        Ok(Self { writer: Writer::start(connection)?, readers, outbox_news: watch::Sender::new(()) })
     }
 
     /// Writes what is still waiting and closes the file. Commits that come later fail.
@@ -109,7 +112,16 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error>
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.writer.write(move |connection| rows::insert(connection, &commit)).await
+        let news = self.outbox_news.clone();
+        let write = move |connection: &Connection| {
+            let committed = rows::insert(connection, &commit)?;
+            if !commit.forward_to.is_empty() && committed.new_events.contains(&true) {
+                // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
+                news.send_replace(());
+            }
+            Ok(committed)
+        };
+        self.writer.write(write).await
     }
 
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError> {
