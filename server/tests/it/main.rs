@@ -7,8 +7,10 @@
 mod checkout;
 mod collector;
 mod durability;
+mod forwarding;
 mod owner;
 mod site;
 mod store;
+mod store_outbox;
 mod support;
 mod webhook;

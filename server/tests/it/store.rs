@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::support::stored_event;
 
 /// Every store there is, empty, with what keeps it alive.
-fn stores() -> Vec<(Arc<dyn Store>, TempDir)> {
+pub(crate) fn stores() -> Vec<(Arc<dyn Store>, TempDir)> {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteStore::open(&folder.path().join("ttr.db")).unwrap();
     vec![(Arc::new(sqlite), folder)]
