@@ -70,10 +70,6 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/funnels/{funnel}/sessions", get(aurea::sessions))
         .route("/funnels/{funnel}/sessions/{session}", get(aurea::session))
         .route("/funnels/{funnel}/payments", get(aurea::payments))
-        .route(
-            "/forward-conversions",
-            post(backend::owners_server_fn).layer(DefaultBodyLimit::max(64 * 1024)),
-        )
         .layer(always(header::CACHE_CONTROL, "no-store"));
     Router::new()
         .route("/", site::show(Page::Landing))
@@ -86,6 +82,8 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/api/webhooks/whop", post(backend::server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
         .route("/api/track/events", events())
         .route("/api/pulse", events())
+        // Not nested: a server function is found by its whole path.
+        .route("/api/aurea/forward-conversions", post(backend::owners_server_fn))
         .nest("/api/aurea", owners)
         .route("/health/live", get(ops::live))
         .route("/health/ready", get(ops::ready))
