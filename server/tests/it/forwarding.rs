@@ -5,20 +5,26 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use app::event::SessionId;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use server::clock::{Clock, now};
 use server::domain::commit::Commit;
+use server::domain::event::{FunnelId, Source, derived_id};
+use server::domain::money::Currency;
 use server::domain::outbox::events_in;
+use server::ingest::{Collector, Sender};
 use server::outbox::aurea::{Aurea, Settings};
 use server::outbox::{Carrier, Outbox};
+use server::report::Report;
 use server::store::Store;
-use server::store::outbox::OutboxFigures;
+use server::store::outbox::{Claim, OutboxFigures};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -686,4 +692,95 @@ async fn a_sender_killed_before_it_knew_sends_again_under_the_same_key() {
     };
     assert_eq!(upstream.calls().len(), 4, "each twice");
     assert_eq!(keys(&upstream.calls()), keys(&got), "the same bytes under the same keys");
+}
+
+/// Any events of a visit, as browsers send them: the ends of tabs, lies about conversions and guessed ids included.
+fn any_visit() -> impl Strategy<Value = Vec<Value>> {
+    let names =
+        vec!["page_view", "faq_opened", "session_end", "checkout_started", "checkout_returned", "custom"];
+    let event =
+        (prop::sample::select(names), 0_i64..100, prop::option::of(0_i64..10), any::<bool>(), any::<bool>());
+    prop::collection::vec(event, 1..12).prop_map(|events| {
+        let told =
+            |(place, (name, at, index, lies, guesses)): (usize, (&str, i64, Option<i64>, bool, bool))| {
+                let mut told = visit_event(name, START + at * 1000);
+                let guessed = derived_id(&["whop", "pay_1", "session_end"]);
+                told["eventId"] = if guesses { guessed.as_str().into() } else { format!("e{place}").into() };
+                told["properties"] = if lies { json!({"converted": true, "a": 0.1}) } else { json!({}) };
+                told["context"]["session"]["index"] = json!(index);
+                told["context"]["page"] = json!({"url": format!("https://ttr.example/?utm_source=s{at}")});
+                told
+            };
+        events.into_iter().enumerate().map(told).collect()
+    })
+}
+
+fn visit_event(name: &str, at: i64) -> Value {
+    batch("s1", &[(name, at)])["events"][0].clone()
+}
+
+/// What of a session must be the same wherever it is folded.
+async fn folded(store: &Arc<dyn Store>) -> Value {
+    let report = Report::new(Arc::clone(store));
+    let (funnel, session_id) = (FunnelId::parse("ttr").unwrap(), SessionId::parse("s1").unwrap());
+    let session = report.session(&funnel, &session_id, 0, START + 3_600_000).await.unwrap().unwrap();
+    let mut session = seen(&serde_json::to_value(session).unwrap());
+    for event in session["events"].as_array_mut().unwrap() {
+        if event["eventName"] == "session_end" {
+            event.as_object_mut().unwrap().remove("properties"); // there it says what is believed of it
+        }
+    }
+    session
+}
+
+/// Everything that waits, as it would be sent.
+async fn bodies(store: &Arc<dyn Store>) -> Vec<Vec<u8>> {
+    let claim = Claim {
+        claim_id: "c1".into(),
+        destination: Aurea::DESTINATION,
+        places: 1000,
+        fresh: 0,
+        now: i64::MAX,
+        until: i64::MAX,
+    };
+    store.claim(claim).await.unwrap().into_iter().map(|row| row.body).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_forwarded_session_folds_to_the_same_one(
+        events in any_visit(),
+        batches in 1_usize..5,
+        paid_at in prop::option::of(10_i64..150),
+        turn in any::<prop::sample::Index>(),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (here, there) = runtime.block_on(async {
+            let ((here, _folder), (there, _other)) = (stores().remove(0), stores().remove(0));
+            let currency = Currency::parse("USD").unwrap();
+            let sender = |source| Sender { funnel: FunnelId::parse("ttr").unwrap(), source };
+            let collector = Collector::new(Arc::clone(&here), currency, vec![Aurea::DESTINATION]);
+            for events in events.chunks(events.len().div_ceil(batches)) {
+                let body = json!({"events": events}).to_string();
+                collector.collect(sender(Source::Browser), body.as_bytes(), START + 200_000).await.unwrap();
+            }
+            if let Some(paid_at) = paid_at {
+                let mut commit = crate::store::paid("pay_1", START + paid_at * 1000);
+                commit.forward_to = vec![Aurea::DESTINATION];
+                here.commit(commit).await.unwrap();
+            }
+            // It arrives in another order, each body twice, an hour later.
+            let mut bodies = bodies(&here).await;
+            let by = turn.index(bodies.len());
+            bodies.rotate_left(by);
+            let remote = Collector::new(Arc::clone(&there), currency, vec![]);
+            for body in bodies.iter().chain(&bodies) {
+                remote.collect(sender(Source::Key), body, START + 3_600_000).await.unwrap();
+            }
+            (folded(&here).await, folded(&there).await)
+        });
+        prop_assert_eq!(there, here);
+    }
 }
