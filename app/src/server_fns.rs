@@ -22,6 +22,19 @@ pub trait Backend: Send + Sync {
     fn begin_checkout(self: Arc<Self>, form: CheckoutForm) -> Answer;
     /// Verifies and records one delivery of `provider`, then answers 200, or 401 if it is not authentic.
     fn receive(self: Arc<Self>, provider: &'static str, body: RawBody) -> Answer;
+    /// Sends what is parked or waits to be forwarded, once, and says how far that went.
+    fn forward(self: Arc<Self>) -> Pin<Box<dyn Future<Output = Result<Forwarded, ServerFnError>> + Send>>;
+}
+
+/// What [`forward_conversions`] led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// Outbox rows that were sent.
+    pub sent: u64,
+    /// Outbox rows that are still to be sent.
+    pub waiting: u64,
+    /// Outbox rows that were given up for now.
+    pub parked: u64,
 }
 
 /// The hidden fields of the buy button's form, as they were sent: any of them may be empty (no JavaScript) or wrong.
@@ -98,4 +111,10 @@ pub async fn begin_checkout(
 #[server(prefix = "/api", endpoint = "webhooks/whop", input = Post<Untouched>)]
 pub async fn receive_whop(body: RawBody) -> Result<(), ServerFnError> {
     backend()?.receive("whop", body).await
+}
+
+/// `POST /api/aurea/forward-conversions`: sends what is parked or waits, now. The owner's only: the route sees to it.
+#[server(prefix = "/api", endpoint = "aurea/forward-conversions")]
+pub async fn forward_conversions() -> Result<Forwarded, ServerFnError> {
+    backend()?.forward().await
 }

@@ -2,9 +2,11 @@
 //! headers, calls the room, writes the status.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use app::server_fns::{Answer, Backend, CheckoutForm, RawBody};
+use app::server_fns::{Answer, Backend, CheckoutForm, Forwarded, RawBody};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -15,11 +17,16 @@ use leptos::server_fn::ServerFnError;
 use leptos_axum::{ResponseOptions, extract};
 use url::{Url, form_urlencoded};
 
+use crate::aurea::Owner;
 use crate::checkout::Checkouts;
 use crate::clock::now;
 use crate::ingest::sender::same_origin;
+use crate::outbox::Outbox;
 use crate::provider::Provider;
 use crate::webhook::{WebhookError, Webhooks};
+
+/// A drive of the outbox is answered by then; it goes on by itself.
+const DRIVE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// The server behind the server functions.
 pub struct ServerBackend {
@@ -31,6 +38,8 @@ pub struct ServerBackend {
     pub providers: Vec<Arc<dyn Provider>>,
     /// The site's public origin.
     pub origin: String,
+    /// Tells others.
+    pub outbox: Arc<Outbox>,
 }
 
 impl Backend for ServerBackend {
@@ -70,6 +79,26 @@ impl Backend for ServerBackend {
             }
         })
     }
+
+    fn forward(self: Arc<Self>) -> Pin<Box<dyn Future<Output = Result<Forwarded, ServerFnError>> + Send>> {
+        Box::pin(async move {
+            self.outbox.drive(DRIVE_PATIENCE).await.map_err(|error| {
+                tracing::error!(%error, "the outbox could not be driven");
+                set_status(StatusCode::SERVICE_UNAVAILABLE);
+                ServerFnError::new("the store is not available; try again")
+            })
+        })
+    }
+}
+
+/// The owner's server functions: the same door behind a check.
+pub async fn owners_server_fn(
+    _: Owner,
+    backend: State<Arc<ServerBackend>>,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    server_fn(backend, parts, body).await
 }
 
 /// The buy button's form. Each field once and as text, whatever a browser or its extensions made of it: a sale is never

@@ -15,6 +15,7 @@ use crate::domain::attribution::scrub;
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, FunnelId, Page, Source, derived_id};
 use crate::domain::money::Money;
+use crate::domain::outbox::Destination;
 use crate::provider::{Checkout, Provider};
 use crate::store::Store;
 
@@ -38,6 +39,8 @@ pub struct Checkouts {
     pub price: Money,
     /// Where buyers come back to.
     pub return_url: Url,
+    /// Who is told of checkouts.
+    pub forward_to: Vec<Destination>,
 }
 
 /// One press of the buy button, made whole.
@@ -56,7 +59,11 @@ impl Checkouts {
     /// to be followed, so that none of the ids it withheld is made up.
     pub async fn begin(&self, form: CheckoutForm, private: bool, now: Millis) -> Url {
         let click = Click::read(form, private, now);
-        let commit = Commit { events: self.events(&click, now), ..Commit::default() };
+        let commit = Commit {
+            events: self.events(&click, now),
+            forward_to: self.forward_to.clone(),
+            ..Commit::default()
+        };
         let store = Arc::clone(&self.store);
         let session_id = click.session_id.clone();
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.

@@ -1,6 +1,6 @@
 //! ttr's server: renders the page, collects the events, takes the webhooks, closes sessions with the money.
 //!
-//! Imports run one way: `domain <- {provider, store} <- {ingest, checkout, webhook, report} <- {site, aurea, ops} <-
+//! Imports run one way: `domain <- {provider, store} <- {ingest, checkout, webhook, outbox, report} <- {site, aurea, ops} <-
 //! router <- serve <- main`. docs/architecture.md says why.
 
 pub mod aurea;
@@ -13,11 +13,13 @@ pub mod domain;
 pub mod error;
 pub mod ingest;
 pub mod ops;
+pub mod outbox;
 pub mod provider;
 pub mod report;
 pub mod router;
 pub mod serve;
 pub mod simulator;
 pub mod site;
+pub mod stopping;
 pub mod store;
 pub mod webhook;

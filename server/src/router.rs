@@ -23,8 +23,8 @@ use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::ingest::{self, Collector};
 use crate::report::Report;
-use crate::serve::Stopping;
 use crate::site::{self, Pages};
+use crate::stopping::Stopping;
 use crate::store::Store;
 use crate::{ops, webhook};
 
@@ -85,6 +85,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/funnels/{funnel}/sessions", get(screens::sessions))
         .route("/funnels/{funnel}/sessions/{session}", get(screens::session))
         .route("/funnels/{funnel}/sessions/{session}/live", get(live::live))
+        .route("/forward", post(screens::forward))
         .fallback(screens::unknown)
         .layer(from_fn_with_state(state.clone(), login::guard))
         .route("/login", get(login::show).post(login::enter_by_form))
@@ -101,6 +102,8 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/api/webhooks/whop", post(backend::server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
         .route("/api/track/events", events())
         .route("/api/pulse", events())
+        // Not nested: a server function is found by its whole path.
+        .route("/api/aurea/forward-conversions", post(backend::owners_server_fn))
         .nest("/api/aurea", json)
         .nest("/aurea", owners)
         .route("/aurea/assets/{name}", get(aurea::asset))

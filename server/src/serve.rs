@@ -13,16 +13,20 @@ use crate::aurea::{Access, Assets};
 use crate::backend::ServerBackend;
 use crate::checkout::Checkouts;
 use crate::client::Clients;
+use crate::clock::{Clock, WallClock};
 use crate::config::{Config, Mode};
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
+use crate::outbox::aurea::Aurea;
+use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::site::csp::{self, Policy};
 use crate::site::{AssetNames, Pages};
+use crate::stopping::Stopping;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
@@ -58,32 +62,12 @@ pub struct Application {
     pub router: Router,
     /// The store, to be closed at the end.
     pub store: Arc<SqliteStore>,
+    /// Tells others; to be stopped before the store is closed.
+    pub outbox: Arc<Outbox>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
     pub stopping: Stopping,
-}
-
-/// Says that the program is to stop, to whatever would go on for ever.
-#[derive(Clone, Debug)]
-pub struct Stopping(tokio::sync::watch::Sender<bool>);
-
-impl Default for Stopping {
-    fn default() -> Self {
-        Self(tokio::sync::watch::Sender::new(false))
-    }
-}
-
-impl Stopping {
-    /// From now on.
-    pub fn begin(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Returns when it is time.
-    pub async fn wait(&self) {
-        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await; // the sender lives as long as `self`
-    }
 }
 
 /// Puts the program together. `whop` is how the provider, real or simulated, is reached.
@@ -112,16 +96,31 @@ pub async fn build(
         form_origins: &provider.redirect_origins(),
         reload_port: site.reload_port,
     });
-    let pages = Pages::render(&site);
-    let state =
-        state(config, Arc::clone(&store) as Arc<dyn Store>, provider, pages, simulated, stopping.clone());
+    let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>)?;
+    let rooms = Rooms {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        provider,
+        pages: Pages::render(&site),
+        simulated,
+        outbox: Arc::clone(&outbox),
+        stopping: stopping.clone(),
+    };
+    let state = state(config, rooms);
     let shell = Shell {
         site_root: &config.site.root,
         hashed: assets.hashed,
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), store, new_token, stopping })
+    Ok(Application { router: router(state, &shell), store, outbox, new_token, stopping })
+}
+
+/// The worker, with a lane for each destination that is configured.
+fn outbox(config: &Config, store: Arc<dyn Store>) -> Result<Arc<Outbox>, ServeError> {
+    let aurea = config.aurea.as_ref().map(Aurea::new).transpose()?;
+    let carriers = aurea.into_iter().map(|aurea| Arc::new(aurea) as Arc<dyn Carrier>).collect();
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    Ok(Arc::new(Outbox::start(&store, carriers, &clock)))
 }
 
 /// The built files' names; says so when they are not there.
@@ -165,15 +164,20 @@ fn reload_port() -> Option<u16> {
     std::env::var("LEPTOS_RELOAD_PORT").ok()?.parse().ok()
 }
 
-fn state(
-    config: &Config,
+/// What the handlers' rooms are made of.
+struct Rooms {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
     pages: Pages,
     simulated: bool,
+    outbox: Arc<Outbox>,
     stopping: Stopping,
-) -> AppState {
+}
+
+fn state(config: &Config, rooms: Rooms) -> AppState {
+    let Rooms { store, provider, pages, simulated, outbox, stopping } = rooms;
     let funnel = config.funnel.id.clone();
+    let forward_to = outbox.destinations();
     let checkouts = Checkouts {
         store: Arc::clone(&store),
         provider: Arc::clone(&provider),
@@ -181,11 +185,13 @@ fn state(
         product: config.product.clone(),
         price: config.price,
         return_url: config.return_url(),
+        forward_to: forward_to.clone(),
     };
     let webhooks = Webhooks {
         store: Arc::clone(&store),
         funnel: funnel.clone(),
         development: config.mode == Mode::Development,
+        forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
     let clients = Clients::new(config.site.trusted_proxies.clone());
@@ -199,12 +205,13 @@ fn state(
             assets: Arc::clone(&assets),
             own: funnel.clone(),
             simulated,
+            outbox: Arc::clone(&outbox),
         }),
         assets,
         gate: Arc::new(Gate { funnel, origin: origin.clone(), keys: config.receive_keys.clone() }),
         limit: Arc::new(Limit::new(clients)),
-        collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency)),
-        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin }),
+        collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
+        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin, outbox }),
         report,
         store,
         stopping,
@@ -230,6 +237,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
         result = async { server.await } => result?,
         () = drained => tracing::warn!("some requests were still open"),
     }
+    application.outbox.stop().await;
     application.store.close().await;
     tracing::info!("stopped; everything is on disk");
     Ok(())

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::commit::{Commit, Delivery, DeliveryState};
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
+use crate::domain::outbox::Destination;
 use crate::domain::{DAY, Millis};
 use crate::provider::signature::Rejection;
 use crate::provider::{Fact, Metadata, Notice, Paid, Provider};
@@ -27,6 +28,8 @@ pub struct Webhooks {
     pub funnel: FunnelId,
     /// Prints the seed's log lines.
     pub development: bool,
+    /// Who is told of conversions.
+    pub forward_to: Vec<Destination>,
 }
 
 /// Why a delivery is not taken.
@@ -67,6 +70,7 @@ impl Webhooks {
             }
         };
         commit.delivery = Some(delivery);
+        commit.forward_to.clone_from(&self.forward_to);
         let recorded = commit.clone();
         let committed = self.store.commit(commit).await?;
         tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::access::Owner;
 use crate::domain::event::FunnelId;
 use crate::error::ApiError;
-use crate::serve::Stopping;
+use crate::stopping::Stopping;
 use crate::store::{Changed, Store};
 
 /// A stream ends after so long; the browser opens the next, and the login is looked at again.

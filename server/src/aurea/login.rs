@@ -26,11 +26,15 @@ pub struct Login {
 }
 
 impl Login {
-    /// Only a place of ours: a path on this site below the screens.
     fn next(&self) -> &str {
-        let ours = self.next == HOME || self.next.starts_with("/aurea/") || self.next.starts_with("/aurea?");
-        if ours && !self.next.contains(['\\', '\r', '\n']) { &self.next } else { HOME }
+        own_path(&self.next)
     }
+}
+
+/// Only a place of ours: a path on this site below the screens.
+pub(super) fn own_path(next: &str) -> &str {
+    let ours = next == HOME || next.starts_with("/aurea/") || next.starts_with("/aurea?");
+    if ours && !next.contains(['\\', '\r', '\n']) { next } else { HOME }
 }
 
 /// `GET /aurea/login`: the form; with `?token=…`, the printed link, straight in.
@@ -125,7 +129,8 @@ async fn refused(screens: &Screens, next: &str, refusal: &Refusal, why: Option<S
     (status, Html(app::aurea::login(&frame, next, why.as_deref()))).into_response()
 }
 
-fn go_to(path: &str, cookies: Vec<HeaderValue>) -> Response {
+/// Go there, with GET.
+pub(super) fn go_to(path: &str, cookies: Vec<HeaderValue>) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
     if let Ok(path) = HeaderValue::try_from(path) {

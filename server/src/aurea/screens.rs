@@ -1,9 +1,11 @@
 //! The owner's screens: asks the report, shows the answer. Who may see them is settled before ([`super::login::guard`]).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::aurea::model::{Frame, SessionsPage};
 use app::event::SessionId;
+use axum::Form;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -12,9 +14,11 @@ use serde::Deserialize;
 
 use super::assets::Assets;
 use super::filter::SessionsQuery;
+use super::login::{go_to, own_path};
 use crate::clock::now;
 use crate::domain::Millis;
 use crate::domain::event::FunnelId;
+use crate::outbox::Outbox;
 use crate::report::Report;
 use crate::store::StoreError;
 
@@ -28,6 +32,8 @@ pub struct Screens {
     pub own: FunnelId,
     /// Whether the checkout is the simulator's.
     pub simulated: bool,
+    /// What goes out.
+    pub outbox: Arc<Outbox>,
 }
 
 /// Where a long timeline goes on.
@@ -37,15 +43,29 @@ pub struct TimelineQuery {
     cursor: usize,
 }
 
+/// Where a click leads back to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Click {
+    next: String,
+}
+
+/// How long a click waits for the outbox; what is not sent by then is sent later.
+const FORWARD_PATIENCE: Duration = Duration::from_secs(3);
+
 impl Screens {
     /// What stands round every screen.
     pub async fn frame(&self, now: Millis) -> Frame {
+        let forwarding = self.outbox.status().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "where forwarding stands is not known");
+            None
+        });
         Frame {
             stylesheet: self.assets.stylesheet(),
             script: self.assets.script(),
             now,
             simulated: self.simulated,
-            forwarding: None,
+            forwarding,
         }
     }
 
@@ -140,6 +160,14 @@ pub async fn session(
                 .answer(now, found.map(|page| move |frame: &Frame| app::aurea::session(frame, &page)))
                 .await
         }
+    }
+}
+
+/// `POST /aurea/forward`: what `forward_conversions` does, by a click; leads back to where it was clicked.
+pub async fn forward(State(screens): State<Arc<Screens>>, Form(click): Form<Click>) -> Response {
+    match screens.outbox.drive(FORWARD_PATIENCE).await {
+        Ok(_) => go_to(own_path(&click.next), Vec::new()),
+        Err(error) => screens.failed(&error).await,
     }
 }
 

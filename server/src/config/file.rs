@@ -19,6 +19,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) whop: Whop,
     #[serde(default)]
+    pub(super) aurea: Aurea,
+    #[serde(default)]
     pub(super) simulator: Simulator,
 }
 
@@ -93,6 +95,12 @@ impl Default for Whop {
     fn default() -> Self {
         Self { checkout_url: None, plan_id: None, api_url: "https://api.whop.com/api/v1".into() }
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Aurea {
+    pub(super) url: Option<String>,
 }
 
 #[derive(Deserialize)]

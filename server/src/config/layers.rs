@@ -16,6 +16,7 @@ const PLAIN_NAMES: &[(&str, &str)] = &[
     ("SITE_URL", "site.url"),
     ("TTR_MODE", "site.mode"),
     ("AUREA_FUNNEL_ID", "funnel.id"),
+    ("AUREA_API_URL", "aurea.url"),
     ("WHOP_CHECKOUT_URL", "whop.checkout_url"),
     ("WHOP_PLAN_ID", "whop.plan_id"),
     ("WHOP_API_URL", "whop.api_url"),

@@ -12,6 +12,7 @@ pub(super) struct Secrets {
     pub(super) whop_api_key: Option<SecretString>,
     pub(super) whop_webhook_keys: Vec<String>,
     pub(super) admin_token: Option<SecretString>,
+    pub(super) aurea_api_key: Option<SecretString>,
     /// Key and funnel.
     pub(super) receive_keys: Vec<(SecretString, String)>,
 }
@@ -22,6 +23,7 @@ impl Secrets {
         let whop_api_key = secret("WHOP_API_KEY").map(Into::into);
         let whop_webhook_keys = secret("WHOP_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
         let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
+        let aurea_api_key = secret("AUREA_API_KEY").map(Into::into);
         let pairs = secret("AUREA_RECEIVE_KEYS").map(|text| list(&text)).unwrap_or_default();
         let mut receive_keys = Vec::new();
         for pair in pairs {
@@ -35,7 +37,7 @@ impl Secrets {
                 }),
             }
         }
-        Self { whop_api_key, whop_webhook_keys, admin_token, receive_keys }
+        Self { whop_api_key, whop_webhook_keys, admin_token, aurea_api_key, receive_keys }
     }
 }
 

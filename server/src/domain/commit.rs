@@ -9,6 +9,7 @@ use app::event::SessionId;
 use super::Millis;
 use super::event::{Event, FunnelId};
 use super::ledger::{Conversion, Payment};
+use super::outbox::Destination;
 
 /// A signed webhook request that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Commit {
     /// Conversions that an event of this commit tells of, by its place in `events`: written only if the event is new, so
     /// that no conversion stands without the event that closes its session.
     pub told: Vec<(usize, Conversion)>,
+    /// Who is told of its events: those of them that are new go into the outbox in the same transaction.
+    pub forward_to: Vec<Destination>,
 }
 
 /// What a commit changed.

@@ -5,6 +5,7 @@ pub mod commit;
 pub mod event;
 pub mod ledger;
 pub mod money;
+pub mod outbox;
 pub mod session;
 pub mod summary;
 

@@ -19,6 +19,7 @@ use crate::domain::commit::Commit;
 use crate::domain::event::{Event, FunnelId, Source};
 use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
+use crate::domain::outbox::Destination;
 use crate::error::ApiError;
 use crate::store::Store;
 use limit::Limit;
@@ -45,6 +46,7 @@ pub struct Sender {
 pub struct Collector {
     store: Arc<dyn Store>,
     currency: Currency,
+    forward_to: Vec<Destination>,
 }
 
 /// The answer to a request.
@@ -89,24 +91,25 @@ struct Batch<'a> {
 }
 
 impl Collector {
-    /// `currency` is that of keyed conversions that name none.
-    pub fn new(store: Arc<dyn Store>, currency: Currency) -> Self {
-        Self { store, currency }
+    /// `currency` is that of keyed conversions that name none; `forward_to` is told of what browsers send.
+    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Destination>) -> Self {
+        Self { store, currency, forward_to }
     }
 
     /// Parses a body, commits what is good in it and answers for every event.
     pub async fn collect(&self, sender: Sender, body: &[u8], now: Millis) -> Result<Results, ApiError> {
         let batch = parse_batch(body)?;
         let skew = batch.sent_at.map_or(0, |sent_at| skew(sent_at, now));
-        let parsed: Vec<Result<Event, Refused>> =
+        let parsed: Vec<Result<Parsed, Refused>> =
             batch.events.iter().map(|raw| parse_event(raw, &sender, skew, now)).collect();
-        let events: Vec<Event> = parsed.iter().flatten().cloned().collect();
+        let events: Vec<Event> = parsed.iter().flatten().map(|parsed| parsed.event.clone()).collect();
         let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
         let told = events.iter().enumerate().filter_map(conversion).collect();
         let new_events = if events.is_empty() {
             Vec::new()
         } else {
-            self.store.commit(Commit { events, told, ..Commit::default() }).await?.new_events
+            let forward_to = self.forward_to.clone();
+            self.store.commit(Commit { events, told, forward_to, ..Commit::default() }).await?.new_events
         };
         Ok(results(parsed, new_events))
     }
@@ -130,11 +133,11 @@ pub async fn collect(
     Ok(Json(collector.collect(sender, &body, now()).await?))
 }
 
-fn results(parsed: Vec<Result<Event, Refused>>, new_events: Vec<bool>) -> Results {
+fn results(parsed: Vec<Result<Parsed, Refused>>, new_events: Vec<bool>) -> Results {
     let mut new_events = new_events.into_iter();
-    let answer = |parsed: Result<Event, Refused>| match parsed {
-        Ok(event) => EventResult {
-            event_id: Some(event.event_id.to_string()),
+    let answer = |parsed: Result<Parsed, Refused>| match parsed {
+        Ok(parsed) => EventResult {
+            event_id: Some(parsed.event_id),
             result: if new_events.next() == Some(true) { Outcome::Ok } else { Outcome::Duplicate },
             detail: None,
         },
@@ -150,6 +153,12 @@ fn results(parsed: Vec<Result<Event, Refused>>, new_events: Vec<bool>) -> Result
 #[serde(rename_all = "camelCase")]
 struct JustId {
     event_id: Option<String>,
+}
+
+/// An event, and the id that its sender knows it by.
+struct Parsed {
+    event_id: String,
+    event: Event,
 }
 
 /// An event that is not taken.
@@ -184,11 +193,14 @@ fn skew(sent_at: f64, now: Millis) -> Millis {
     if difference.abs() <= LATENCY { 0 } else { difference }
 }
 
-fn parse_event(raw: &RawValue, sender: &Sender, skew: Millis, now: Millis) -> Result<Event, Refused> {
+fn parse_event(raw: &RawValue, sender: &Sender, skew: Millis, now: Millis) -> Result<Parsed, Refused> {
     let wire: WireEvent = serde_json::from_str(raw.get()).map_err(|error| Refused {
         event_id: serde_json::from_str::<JustId>(raw.get()).ok().and_then(|just| just.event_id),
         detail: format!("not an event: {error}"),
     })?;
     let event_id = wire.event_id.clone();
-    wire.into_event(sender, skew, now).map_err(|detail| Refused { event_id, detail })
+    match wire.into_event(sender, skew, now) {
+        Ok(event) => Ok(Parsed { event_id: event_id.unwrap_or_else(|| event.event_id.to_string()), event }),
+        Err(detail) => Err(Refused { event_id, detail }),
+    }
 }

@@ -3,6 +3,7 @@
 use app::event::{AnonymousId, EventId, SessionId, sender_of};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::Sender;
 use crate::domain::Millis;
@@ -73,7 +74,7 @@ impl WireEvent {
         let anonymous_id = anonymous_id.map_err(|error| format!("context.user.anonymousId {error}"))?;
         let properties = self.properties.unwrap_or_default();
         let event_id = match self.event_id {
-            Some(id) => EventId::parse(id).map_err(|error| format!("eventId {error}"))?,
+            Some(id) => own_id(id, sender.source)?,
             None => content_id(&name, &session_id, anonymous_id.as_ref(), &properties, self.timestamp),
         };
         let properties_text = Value::Object(properties.clone()).to_string();
@@ -97,6 +98,15 @@ impl WireEvent {
             received_at: now,
         })
     }
+}
+
+/// The server's events have ids of version 5. Where events are forwarded to, its and the browsers' stand side by side: a
+/// browser that guesses such an id gets another one made from it.
+fn own_id(id: String, source: Source) -> Result<EventId, String> {
+    let id = EventId::parse(id).map_err(|error| format!("eventId {error}"))?;
+    let guessed =
+        Uuid::try_parse(id.as_str()).is_ok_and(|uuid| uuid.get_version() == Some(uuid::Version::Sha1));
+    Ok(if guessed && source == Source::Browser { derived_id(&["browser", id.as_str()]) } else { id })
 }
 
 /// Without an id of its own an event is named by its content: the same content sent again is the same event.
@@ -163,6 +173,20 @@ mod tests {
             let fault = parse(body, Source::Browser).unwrap_err();
             assert!(fault.contains(field), "{body}: {fault}");
         }
+    }
+
+    #[test]
+    fn a_browser_can_not_take_the_id_of_a_servers_event() {
+        let guess = derived_id(&["whop", "pay_1", "session_end"]);
+        let body = |id: &str| {
+            format!(r#"{{"eventName":"x","eventId":"{id}","context":{{"session":{{"sessionId":"s"}}}}}}"#)
+        };
+        let taken = |id: &str, source| parse(&body(id), source).unwrap().event_id;
+        assert_ne!(taken(guess.as_str(), Source::Browser), guess);
+        assert_eq!(taken(guess.as_str(), Source::Browser), taken(guess.as_str(), Source::Browser));
+        assert_eq!(taken(guess.as_str(), Source::Key), guess);
+        let own = "0190b4a8-7c1e-7000-8000-000000000001";
+        assert_eq!(taken(own, Source::Browser).as_str(), own);
     }
 
     #[test]

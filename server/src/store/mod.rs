@@ -18,6 +18,7 @@ use crate::domain::ledger::{Conversion, Payment};
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
+pub mod outbox;
 pub mod sqlite;
 
 /// Why the store could not do it.
@@ -140,7 +141,7 @@ pub type SessionCursor = (Millis, SessionId);
 
 /// The store.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: outbox::OutboxStore {
     /// Writes all of it, then answers; on an error nothing of it was written.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 

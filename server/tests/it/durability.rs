@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use crate::support::{SECRET, TOKEN, batch, environment, leptos_toml, metadata, payment, sign};
 
 /// A real process.
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    url: String,
-    client: Client,
+    pub(crate) url: String,
+    pub(crate) client: Client,
 }
 
 impl Drop for Program {
@@ -28,12 +28,17 @@ impl Drop for Program {
 
 impl Program {
     async fn start(folder: &Path) -> Self {
-        let addr = free_address();
+        Self::start_at(folder, free_address(), &[]).await
+    }
+
+    /// Starts on this store and at this address, with more in the environment.
+    pub(crate) async fn start_at(folder: &Path, addr: SocketAddr, more: &[(&str, &str)]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_ttr"))
             .arg("--config")
             .arg(leptos_toml())
             .env_clear()
             .envs(environment(&folder.join("ttr.db"), addr))
+            .envs(more.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -54,13 +59,20 @@ impl Program {
         tokio::time::timeout(Duration::from_mins(1), ready).await.expect("ready within a minute");
     }
 
-    async fn session(&self, session_id: &str) -> Value {
+    /// SIGTERM, and its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        Command::new("kill").arg(&id).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    pub(crate) async fn session(&self, session_id: &str) -> Value {
         let url = format!("{}/api/aurea/funnels/ttr/sessions/{session_id}", self.url);
         self.client.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
     }
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -7,10 +7,12 @@
 mod checkout;
 mod collector;
 mod durability;
+mod forwarding;
 mod login;
 mod owner;
 mod screens;
 mod site;
 mod store;
+mod store_outbox;
 mod support;
 mod webhook;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::support::stored_event;
 
 /// Every store there is, empty, with what keeps it alive.
-fn stores() -> Vec<(Arc<dyn Store>, TempDir)> {
+pub(crate) fn stores() -> Vec<(Arc<dyn Store>, TempDir)> {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteStore::open(&folder.path().join("ttr.db")).unwrap();
     vec![(Arc::new(sqlite), folder)]
@@ -39,18 +39,18 @@ fn events(list: &[(&str, &str)]) -> Commit {
     Commit { events: events.collect(), ..Commit::default() }
 }
 
-fn paid(payment_id: &str) -> Commit {
+pub(crate) fn paid(payment_id: &str, paid_at: i64) -> Commit {
     record(Payment {
         key: PaymentKey { funnel: funnel(), provider: "whop".into(), payment_id: payment_id.into() },
         kind: PaymentKind::First,
         amount: Ok(Money { minor: 9900, currency: Currency::parse("USD").unwrap() }),
-        paid_at: 5000,
+        paid_at,
         attribution: Attribution {
             session_id: Some(session("s1")),
             anonymous_id: AnonymousId::parse("a1").ok(),
-            checkout_started_at: Some(4000),
+            checkout_started_at: Some(paid_at - 1000),
         },
-        received_at: 5000,
+        received_at: paid_at,
     })
 }
 
@@ -65,7 +65,7 @@ async fn ids(store: &Arc<dyn Store>, filter: SessionFilter) -> Vec<String> {
 #[tokio::test]
 async fn what_was_committed_is_read_back_as_it_was() {
     for (store, _folder) in stores() {
-        let mut commit = paid("pay_1");
+        let mut commit = paid("pay_1", 5000);
         commit.events.extend(events(&[("s1", "e1"), ("s1", "e2")]).events);
         store.commit(commit.clone()).await.unwrap();
         let mut read = store.session(&funnel(), &session("s1")).await.unwrap();
@@ -84,8 +84,8 @@ async fn a_row_that_is_there_stays_as_it_is() {
         let first = store.commit(events(&[("s1", "e1")])).await.unwrap();
         let again = store.commit(events(&[("s2", "e1"), ("s2", "e2")])).await.unwrap();
         assert_eq!((first.new_events, again.new_events), (vec![true], vec![false, true]));
-        store.commit(paid("pay_1")).await.unwrap();
-        store.commit(paid("pay_1")).await.unwrap();
+        store.commit(paid("pay_1", 5000)).await.unwrap();
+        store.commit(paid("pay_1", 5000)).await.unwrap();
         let read = store.session(&funnel(), &session("s1")).await.unwrap();
         assert_eq!((read.events.len(), read.conversions.len()), (3, 1));
     }
@@ -184,7 +184,7 @@ async fn a_session_counts_once_and_to_the_day_on_which_it_began() {
         store.commit(Commit { events: vec![later], ..Commit::default() }).await.unwrap();
         let earlier = stored_event("s1", "e1", "checkout_started", 4000);
         store.commit(Commit { events: vec![earlier], ..Commit::default() }).await.unwrap();
-        store.commit(paid("pay_1")).await.unwrap();
+        store.commit(paid("pay_1", 5000)).await.unwrap();
         let sum = Figures {
             sessions: 1,
             checkouts: 1,
@@ -292,7 +292,7 @@ fn a_visit() -> Vec<Commit> {
         .zip((1000..).step_by(700))
         .map(|pair| Commit { events: vec![event(pair)], ..Commit::default() })
         .collect();
-    commits.push(paid("pay_1"));
+    commits.push(paid("pay_1", 5000));
     commits
 }
 
@@ -364,7 +364,7 @@ proptest! {
             let (store, _folder) = stores().remove(0);
             store.commit(Commit { events, ..Commit::default() }).await.unwrap();
             if pays {
-                store.commit(paid("pay_1")).await.unwrap();
+                store.commit(paid("pay_1", 5000)).await.unwrap();
             }
             let record = store.session(&funnel(), &session("s1")).await.unwrap();
             let folded = fold(record.events, record.conversions).unwrap();

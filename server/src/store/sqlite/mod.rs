@@ -10,7 +10,7 @@ use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::{
     Changed, FunnelFigures, PaymentFilter, PaymentRecord, SecretHash, SessionCursor, SessionFilter,
@@ -23,6 +23,7 @@ use readers::Readers;
 use writer::Writer;
 
 mod list;
+mod outbox;
 mod owner;
 mod payments;
 mod readers;
@@ -39,6 +40,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("schema.sql")),
         M::up_with_hook(include_str!("summary.sql"), |transaction| Ok(summaries::rebuild(transaction)?)),
         M::up(include_str!("owner.sql")),
+        M::up(include_str!("outbox.sql")),
     ])
 }
 
@@ -53,6 +55,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     changes: broadcast::Sender<Changed>,
+    outbox_news: watch::Sender<()>,
 }
 
 impl From<&rusqlite::Error> for StoreError {
@@ -95,8 +98,8 @@ impl SqliteStore {
             reader.pragma_update(None, "query_only", true)?;
             Ok(reader)
         })?;
-        let changes = broadcast::Sender::new(CHANGES);
-        Ok(Self { writer: Writer::start(connection)?, readers, changes })
+        let (changes, outbox_news) = (broadcast::Sender::new(CHANGES), watch::Sender::new(()));
+        Ok(Self { writer: Writer::start(connection)?, readers, changes, outbox_news })
     }
 
     /// Writes what is still waiting and closes the file. Commits that come later fail.
@@ -127,7 +130,16 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error>
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let committed = self.writer.write(move |connection| rows::insert(connection, &commit)).await?;
+        let news = self.outbox_news.clone();
+        let write = move |connection: &Connection| {
+            let committed = rows::insert(connection, &commit)?;
+            if !commit.forward_to.is_empty() && committed.new_events.contains(&true) {
+                // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
+                news.send_replace(());
+            }
+            Ok(committed)
+        };
+        let committed = self.writer.write(write).await?;
         for changed in &committed.changed {
             let _ = self.changes.send(changed.clone()); // an error only says that nobody listens
         }

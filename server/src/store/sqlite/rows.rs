@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::summaries;
 
+use super::outbox;
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
 use crate::domain::event::{Event, FunnelId, Page, Source};
@@ -26,6 +27,8 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     for event in &commit.events {
         committed.new_events.push(insert_event(connection, event)?);
     }
+    let new = commit.events.iter().zip(&committed.new_events).filter(|(_, new)| **new);
+    outbox::insert(connection, &commit.forward_to, new.map(|(event, _)| event))?;
     for payment in &commit.payments {
         insert_payment(connection, payment)?;
     }

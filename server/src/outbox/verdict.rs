@@ -1,0 +1,245 @@
+//! What an answer means for the row that it answers: a pure function of status, headers and body.
+//!
+//! Nothing is ever given up because of an answer. What will fail again as it is (400, 413, 422) is halved until the one bad
+//! event stands alone, and that one is parked; what is wrong with the destination (401, 404, a redirect, …) stops all
+//! sending but for a try now and then; everything else is tried again.
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::Deserialize;
+
+use crate::domain::Millis;
+
+/// The longest that a destination may ask for.
+const LONGEST_WAIT: Millis = 10 * 60 * 60 * 1000;
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// `Retry-After`, as it stands.
+    pub retry_after: Option<String>,
+    /// Whether it is a web page: no API answers so.
+    pub is_page: bool,
+    /// The body's beginning.
+    pub body: Vec<u8>,
+}
+
+/// What to do with the row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was taken.
+    Sent,
+    /// It was taken, but for some events: what became of each, in order.
+    Partly(Vec<Fate>),
+    /// Try it again.
+    Retry(String, Ease),
+    /// It will be refused again as it is: halve it; park what can't be halved.
+    Split(String),
+    /// The destination takes nothing as things are: stop, and look in now and then.
+    Pause(String),
+}
+
+/// What became of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was taken, now or before.
+    Taken,
+    /// Send it again.
+    Again(String),
+    /// It is not wanted as it is.
+    Refused(String),
+}
+
+/// What a destination that is in trouble asks of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ease {
+    /// Nothing.
+    Nothing,
+    /// Fewer requests at once.
+    Fewer,
+    /// No request for so long, ms.
+    Silence(Millis),
+}
+
+/// Judges what came back, or why nothing did.
+pub fn judge(reply: &Result<Reply, String>, now: Millis) -> Verdict {
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(why) => return Verdict::Retry(why.clone(), Ease::Nothing),
+    };
+    let why = format!("it answered {}", reply.status);
+    let silence = reply.retry_after.as_deref().and_then(|text| retry_after(text, now)).map(Ease::Silence);
+    match reply.status {
+        200..=299 if reply.is_page => {
+            Verdict::Pause(format!("{why} with a web page: it is no Aurea; is AUREA_API_URL right?"))
+        }
+        200..=299 => fates(&reply.body).map_or(Verdict::Sent, Verdict::Partly),
+        400 | 413 | 422 => Verdict::Split(why),
+        409 if says_done(&reply.body) => Verdict::Sent,
+        // Under way at another place, or too early.
+        408 | 409 | 425 => Verdict::Retry(why, Ease::Nothing),
+        429 => Verdict::Retry(why, silence.unwrap_or(Ease::Fewer)),
+        500.. => Verdict::Retry(why, silence.unwrap_or(Ease::Nothing)),
+        300..=399 => {
+            Verdict::Pause(format!("{why}, a redirect, which is never followed; is AUREA_API_URL right?"))
+        }
+        401 | 403 => {
+            Verdict::Pause(format!("{why}: it refuses the key for this funnel; is AUREA_API_KEY right?"))
+        }
+        404 | 405 | 410 => Verdict::Pause(format!("{why}: nothing is there; is AUREA_API_URL right?")),
+        _ => Verdict::Pause(why),
+    }
+}
+
+/// Seconds or a date, in ms from `now`. What is neither, or is over, is no wish.
+fn retry_after(text: &str, now: Millis) -> Option<Millis> {
+    let text = text.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse::<Millis>().unwrap_or(Millis::MAX).saturating_mul(1000)
+    } else {
+        DateTimeParser::new().parse_timestamp(text).ok()?.as_millisecond() - now
+    };
+    (wait > 0).then_some(wait.min(LONGEST_WAIT))
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<ItemResult>,
+}
+
+#[derive(Deserialize)]
+struct ItemResult {
+    result: String,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+/// `None` if all were taken, or if nothing is said of each: then the status decides.
+fn fates(body: &[u8]) -> Option<Vec<Fate>> {
+    let answer: Results = serde_json::from_slice(body).ok()?;
+    let fates: Vec<Fate> = answer.results.into_iter().map(fate).collect();
+    fates.iter().any(|fate| *fate != Fate::Taken).then_some(fates)
+}
+
+fn fate(item: ItemResult) -> Fate {
+    let why = || match &item.detail {
+        Some(detail) => format!("the event was answered {}: {}", item.result, shortened(detail)),
+        None => format!("the event was answered {}", item.result),
+    };
+    match item.result.as_str() {
+        "retry" => Fate::Again(why()),
+        "dropped" => Fate::Refused(why()),
+        _ => Fate::Taken,
+    }
+}
+
+/// Others' words, fit for a log line.
+fn shortened(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+/// A 409 may mean that the key is under way or that it is done; only the second is an end.
+fn says_done(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    ["already_processed", "already processed", "already_exists", "duplicate"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 2026-11-23 12:00:00 UTC.
+    const NOW: Millis = 1_795_435_200_000;
+
+    fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Verdict {
+        let reply =
+            Reply { status, retry_after: retry_after.map(Into::into), is_page: false, body: body.into() };
+        judge(&Ok(reply), NOW)
+    }
+
+    fn ease(status: u16, retry_after: Option<&str>) -> Ease {
+        match answer(status, retry_after, "") {
+            Verdict::Retry(_, ease) => ease,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_meaning() {
+        for status in [200, 201, 202, 204] {
+            assert_eq!(answer(status, None, ""), Verdict::Sent, "{status}");
+        }
+        for status in [301, 302, 307, 308, 401, 403, 404, 405, 410, 415, 451] {
+            assert!(matches!(answer(status, None, ""), Verdict::Pause(_)), "{status}");
+        }
+        for status in [400, 413, 422] {
+            assert!(matches!(answer(status, None, ""), Verdict::Split(_)), "{status}");
+        }
+        for status in [408, 409, 425, 429, 500, 502, 503, 504, 599] {
+            assert!(matches!(answer(status, None, ""), Verdict::Retry(..)), "{status}");
+        }
+        assert!(matches!(judge(&Err("reset".into()), NOW), Verdict::Retry(_, Ease::Nothing)));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_anything_else_is_no_wish() {
+        assert_eq!(ease(429, Some("7")), Ease::Silence(7000));
+        assert_eq!(ease(503, Some(" 7 ")), Ease::Silence(7000));
+        assert_eq!(ease(429, Some("Mon, 23 Nov 2026 12:00:30 GMT")), Ease::Silence(30_000));
+        assert_eq!(ease(429, Some("99999999999999999999999")), Ease::Silence(LONGEST_WAIT));
+        for garbage in ["", "-5", "soon", "1.5", "0", "Mon, 23 Nov 2020 12:00:30 GMT", "\u{0}"] {
+            assert_eq!(ease(429, Some(garbage)), Ease::Fewer, "{garbage:?}");
+            assert_eq!(ease(503, Some(garbage)), Ease::Nothing, "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn a_200_says_of_each_event_what_became_of_it() {
+        let body = r#"{"results":[{"result":"ok"},{"result":"retry"},{"result":"dropped","detail":"too\nbig"},{"result":"duplicate"}]}"#;
+        let Verdict::Partly(fates) = answer(200, None, body) else { panic!("partly") };
+        assert_eq!(
+            fates,
+            [
+                Fate::Taken,
+                Fate::Again("the event was answered retry".into()),
+                Fate::Refused("the event was answered dropped: too big".into()),
+                Fate::Taken
+            ]
+        );
+        for all in [
+            r#"{"results":[{"result":"ok"},{"result":"duplicate"}]}"#,
+            r#"{"results":[]}"#,
+            "{}",
+            "\u{1}",
+            "[[",
+        ] {
+            assert_eq!(answer(200, None, all), Verdict::Sent, "{all}");
+        }
+    }
+
+    #[test]
+    fn a_web_page_is_no_answer() {
+        let page = Reply { status: 200, is_page: true, ..Reply::default() };
+        assert!(matches!(judge(&Ok(page), NOW), Verdict::Pause(_)));
+    }
+
+    #[test]
+    fn a_409_is_an_end_only_if_it_says_that_the_key_is_done() {
+        assert_eq!(answer(409, None, r#"{"error":"already_processed"}"#), Verdict::Sent);
+        assert!(matches!(answer(409, None, r#"{"error":"in_progress"}"#), Verdict::Retry(..)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_is_too_odd_to_judge(status in 100_u16..1000, retry_after in ".{0,40}", body in ".{0,200}") {
+            if let Verdict::Retry(_, Ease::Silence(wait)) = answer(status, Some(&retry_after), &body) {
+                prop_assert!((1..=LONGEST_WAIT).contains(&wait));
+            }
+        }
+    }
+}

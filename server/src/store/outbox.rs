@@ -1,0 +1,129 @@
+//! The outbox's rows, as the worker sees them. The conformance suite (`tests/it/store_outbox.rs`) holds every store to it:
+//!
+//! - rows are written by the commit that holds their events, whole or not at all;
+//! - a row is claimed by one worker for a time. Whoever settles it must still hold the claim: after the time is up another
+//!   may have it, and the late one changes nothing;
+//! - a row leaves the outbox only when it was sent, or when its children have taken its place.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::StoreError;
+use crate::domain::Millis;
+use crate::domain::outbox::Destination;
+
+/// What a worker asks for.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Names the claim; never used twice.
+    pub claim_id: String,
+    /// For whom.
+    pub destination: Destination,
+    /// At most so many rows.
+    pub places: usize,
+    /// Of them, so many for the newest rows that were never tried: they don't wait behind a backlog.
+    pub fresh: usize,
+    /// Rows that are due by now.
+    pub now: Millis,
+    /// When the claim ends, if the worker says nothing.
+    pub until: Millis,
+}
+
+/// Proof of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The row.
+    pub id: String,
+    /// The claim.
+    pub claim_id: String,
+}
+
+/// A row that a worker has claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// To settle it with.
+    pub ticket: Ticket,
+    /// The funnel of its events.
+    pub funnel: String,
+    /// What to send.
+    pub body: Vec<u8>,
+    /// Tries that failed.
+    pub tries: u32,
+    /// When it was written, or last driven by hand: how long it is tried counts from here.
+    pub driven_at: Millis,
+}
+
+/// How a row goes on that was not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// When it is tried again; `None` parks it until it is driven by hand.
+    pub due_at: Option<Millis>,
+    /// Tries that failed.
+    pub tries: u32,
+    /// Why.
+    pub why: String,
+    /// When it was tried.
+    pub tried_at: Millis,
+}
+
+/// A row that carries a part of another's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Its id, another than its parent's.
+    pub id: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// How it goes on.
+    pub later: Later,
+}
+
+/// Where a destination's rows stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutboxFigures {
+    /// Rows to be sent, those under way included.
+    pub waiting: u64,
+    /// Rows that wait to be driven by hand.
+    pub parked: u64,
+    /// When the oldest of all of them was written.
+    pub oldest_at: Option<Millis>,
+    /// Why the last try failed, of those that are still there.
+    pub last_error: Option<String>,
+}
+
+/// The outbox's rows.
+#[async_trait]
+pub trait OutboxStore: Send + Sync {
+    /// Changes when a commit has written rows, or is about to: a claim that is asked for after it sees them.
+    fn news(&self) -> watch::Receiver<()>;
+
+    /// Claims rows that are due.
+    async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
+
+    /// The row was sent: it goes. False if the claim is no longer held; so for all that follow.
+    async fn sent(&self, ticket: Ticket) -> Result<bool, StoreError>;
+
+    /// The row was not sent.
+    async fn put_back(&self, ticket: Ticket, later: Later) -> Result<bool, StoreError>;
+
+    /// Children take the row's place.
+    async fn replace(&self, ticket: Ticket, children: Vec<Child>) -> Result<bool, StoreError>;
+
+    /// The row was not tried after all: it is due at once, for anybody.
+    async fn release(&self, ticket: Ticket, now: Millis) -> Result<bool, StoreError>;
+
+    /// Asked once, before the first claim: gives up the claims of workers that are surely gone, so that their rows need
+    /// not wait for the claims' end. A store that several programs share can't know and does nothing.
+    async fn recover(&self, destination: Destination, now: Millis) -> Result<usize, StoreError>;
+
+    /// Rows that wait for another try are due at once.
+    async fn hasten(&self, destination: Destination, now: Millis) -> Result<usize, StoreError>;
+
+    /// At most `limit` parked rows are due at once, as if they were new.
+    async fn unpark(&self, destination: Destination, now: Millis, limit: usize) -> Result<usize, StoreError>;
+
+    /// When the next row is due, or a claim ends.
+    async fn next_due(&self, destination: Destination) -> Result<Option<Millis>, StoreError>;
+
+    /// Where the destination's rows stand.
+    async fn outbox_figures(&self, destination: Destination) -> Result<OutboxFigures, StoreError>;
+}

@@ -1,0 +1,211 @@
+//! The outbox's rows in SQLite. A claimed row's `due_at` is the claim's end, so that a claim that nobody ended is simply
+//! due again.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::watch;
+
+use super::SqliteStore;
+use crate::domain::Millis;
+use crate::domain::event::Event;
+use crate::domain::outbox::{self, Destination};
+use crate::store::StoreError;
+use crate::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Ticket};
+
+type Result<T> = std::result::Result<T, rusqlite::Error>;
+
+/// Writes the rows that tell `destinations` of these events; called by the commit that found them new.
+pub(super) fn insert<'a>(
+    connection: &Connection,
+    destinations: &[Destination],
+    events: impl Iterator<Item = &'a Event> + Clone,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO outbox (id, destination, funnel, body, created_at, driven_at, due_at, tries)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, 0) ON CONFLICT DO NOTHING",
+    )?;
+    for destination in destinations {
+        for row in outbox::rows(*destination, events.clone()) {
+            statement.execute(params![
+                row.id,
+                row.destination.0,
+                row.funnel.as_str(),
+                row.body,
+                row.created_at
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest that were never tried first, then whatever is due longest.
+fn claim(connection: &Connection, claim: &Claim) -> Result<Vec<Claimed>> {
+    const TAKE: &str = "UPDATE outbox SET claim_id = ?1, due_at = ?2 WHERE seq IN";
+    const GIVE: &str = "RETURNING id, claim_id, funnel, body, tries, driven_at";
+    let fresh = format!(
+        "{TAKE} (SELECT seq FROM outbox WHERE destination = ?3 AND tries = 0 AND due_at <= ?4
+                 ORDER BY seq DESC LIMIT ?5) {GIVE}"
+    );
+    let due = format!(
+        "{TAKE} (SELECT seq FROM outbox WHERE destination = ?3 AND due_at <= ?4 ORDER BY due_at LIMIT ?5) {GIVE}"
+    );
+    let mut claimed = Vec::with_capacity(claim.places);
+    for (sql, places) in [(fresh, claim.fresh.min(claim.places)), (due, claim.places)] {
+        let places = i64::try_from(places - claimed.len().min(places)).unwrap_or(i64::MAX);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let row = params![claim.claim_id, claim.until, claim.destination.0, claim.now, places];
+        for row in statement.query_map(row, claimed_of)? {
+            claimed.push(row?);
+        }
+    }
+    Ok(claimed)
+}
+
+fn claimed_of(row: &Row<'_>) -> Result<Claimed> {
+    Ok(Claimed {
+        ticket: Ticket { id: row.get(0)?, claim_id: row.get(1)? },
+        funnel: row.get(2)?,
+        body: row.get(3)?,
+        tries: row.get(4)?,
+        driven_at: row.get(5)?,
+    })
+}
+
+fn sent(connection: &Connection, ticket: &Ticket) -> Result<bool> {
+    let mut statement = connection.prepare_cached("DELETE FROM outbox WHERE id = ?1 AND claim_id = ?2")?;
+    Ok(statement.execute(params![ticket.id, ticket.claim_id])? == 1)
+}
+
+fn put_back(connection: &Connection, ticket: &Ticket, later: &Later) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE outbox SET claim_id = NULL, due_at = ?3, tries = ?4, last_error = ?5, tried_at = ?6
+         WHERE id = ?1 AND claim_id = ?2",
+    )?;
+    let row = params![ticket.id, ticket.claim_id, later.due_at, later.tries, later.why, later.tried_at];
+    Ok(statement.execute(row)? == 1)
+}
+
+fn replace(connection: &Connection, ticket: &Ticket, children: &[Child]) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO outbox (id, destination, funnel, body, created_at, driven_at, due_at, tries, last_error, tried_at)
+         SELECT ?3, destination, funnel, ?4, created_at, driven_at, ?5, ?6, ?7, ?8
+         FROM outbox WHERE id = ?1 AND claim_id = ?2
+         ON CONFLICT DO NOTHING",
+    )?;
+    for Child { id, body, later } in children {
+        let (due_at, tries) = (later.due_at, later.tries);
+        statement.execute(params![
+            ticket.id,
+            ticket.claim_id,
+            id,
+            body,
+            due_at,
+            tries,
+            later.why,
+            later.tried_at
+        ])?;
+    }
+    sent(connection, ticket)
+}
+
+fn release(connection: &Connection, ticket: &Ticket, now: Millis) -> Result<bool> {
+    let mut statement = connection
+        .prepare_cached("UPDATE outbox SET claim_id = NULL, due_at = ?3 WHERE id = ?1 AND claim_id = ?2")?;
+    Ok(statement.execute(params![ticket.id, ticket.claim_id, now])? == 1)
+}
+
+fn unpark(connection: &Connection, destination: Destination, now: Millis, limit: usize) -> Result<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET due_at = ?2, driven_at = ?2, tries = 0 WHERE seq IN
+             (SELECT seq FROM outbox WHERE destination = ?1 AND due_at IS NULL ORDER BY seq LIMIT ?3)",
+        )?
+        .execute(params![destination.0, now, limit])
+}
+
+fn figures(connection: &Connection, destination: Destination) -> Result<OutboxFigures> {
+    let one =
+        |sql: &str| connection.prepare_cached(sql)?.query_row([destination.0], |row| row.get::<_, i64>(0));
+    let waiting = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NOT NULL")?;
+    let parked = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NULL")?;
+    let oldest_at = connection
+        .prepare_cached("SELECT created_at FROM outbox WHERE destination = ?1 ORDER BY seq LIMIT 1")?
+        .query_row([destination.0], |row| row.get(0))
+        .optional()?;
+    let last_error = connection
+        .prepare_cached(
+            "SELECT last_error FROM outbox WHERE destination = ?1 AND last_error IS NOT NULL
+             ORDER BY tried_at DESC LIMIT 1",
+        )?
+        .query_row([destination.0], |row| row.get(0))
+        .optional()?;
+    Ok(OutboxFigures {
+        waiting: waiting.unsigned_abs(),
+        parked: parked.unsigned_abs(),
+        oldest_at,
+        last_error,
+    })
+}
+
+#[async_trait]
+impl OutboxStore for SqliteStore {
+    fn news(&self) -> watch::Receiver<()> {
+        self.outbox_news.subscribe()
+    }
+
+    async fn claim(&self, wanted: Claim) -> std::result::Result<Vec<Claimed>, StoreError> {
+        self.writer.write(move |connection| claim(connection, &wanted)).await
+    }
+
+    async fn sent(&self, ticket: Ticket) -> std::result::Result<bool, StoreError> {
+        self.writer.write(move |connection| sent(connection, &ticket)).await
+    }
+
+    async fn put_back(&self, ticket: Ticket, later: Later) -> std::result::Result<bool, StoreError> {
+        self.writer.write(move |connection| put_back(connection, &ticket, &later)).await
+    }
+
+    async fn replace(&self, ticket: Ticket, children: Vec<Child>) -> std::result::Result<bool, StoreError> {
+        self.writer.write(move |connection| replace(connection, &ticket, &children)).await
+    }
+
+    async fn release(&self, ticket: Ticket, now: Millis) -> std::result::Result<bool, StoreError> {
+        self.writer.write(move |connection| release(connection, &ticket, now)).await
+    }
+
+    /// One program owns the file: whoever held a claim before it started is gone.
+    async fn recover(&self, destination: Destination, now: Millis) -> std::result::Result<usize, StoreError> {
+        let sql =
+            "UPDATE outbox SET claim_id = NULL, due_at = ?2 WHERE destination = ?1 AND claim_id IS NOT NULL";
+        self.writer.write(move |connection| connection.execute(sql, params![destination.0, now])).await
+    }
+
+    async fn hasten(&self, destination: Destination, now: Millis) -> std::result::Result<usize, StoreError> {
+        let sql = "UPDATE outbox SET due_at = ?2 WHERE destination = ?1 AND due_at > ?2 AND claim_id IS NULL";
+        self.writer.write(move |connection| connection.execute(sql, params![destination.0, now])).await
+    }
+
+    async fn unpark(
+        &self,
+        destination: Destination,
+        now: Millis,
+        limit: usize,
+    ) -> std::result::Result<usize, StoreError> {
+        self.writer.write(move |connection| unpark(connection, destination, now, limit)).await
+    }
+
+    async fn next_due(&self, destination: Destination) -> std::result::Result<Option<Millis>, StoreError> {
+        let sql = "SELECT min(due_at) FROM outbox WHERE destination = ?1 AND due_at IS NOT NULL";
+        self.readers
+            .read(move |reader| reader.prepare_cached(sql)?.query_row([destination.0], |row| row.get(0)))
+            .await
+    }
+
+    async fn outbox_figures(
+        &self,
+        destination: Destination,
+    ) -> std::result::Result<OutboxFigures, StoreError> {
+        self.readers.read(move |reader| figures(reader, destination)).await
+    }
+}
