@@ -1,8 +1,8 @@
 //! What the screens are tried with: an ordinary shop, an empty one, and texts that want to break the page.
 
 use app::aurea::model::{
-    Amount, Day, DeliveryItem, Figures, Filter, Forwarding, Frame, FunnelItem, FunnelPage, Moment, PaymentItem,
-    SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
+    Amount, Day, DeliveryItem, Figures, Filter, Forwarding, Frame, FunnelItem, FunnelPage, Moment,
+    PaymentItem, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
 };
 use app::aurea::{failed, funnel, funnels, login, not_found, session, sessions};
 
@@ -24,17 +24,25 @@ pub(crate) fn screens() -> Vec<Screen> {
     let empty = || SessionsPage { funnel: "ttr".into(), ..SessionsPage::default() };
     vec![
         screen("login", || login(&frame(), "/aurea", None)),
-        screen("login-refused", || login(&frame(), &naughty(), Some("This token is not the one. Try again in 5 s."))),
+        screen("login-refused", || {
+            login(&frame(), &naughty(), Some("This token is not the one. Try again in 5 s."))
+        }),
         screen("funnels", || funnels(&frame(), &[item("ttr", 1), item("newsletter", 40)])),
         screen("funnels-empty", || funnels(&frame(), &[])),
         screen("funnel", || funnel(&frame(), &funnel_page())),
-        screen("funnel-waiting", || funnel(&waiting(), &FunnelPage { unattributed: vec![payment(None)], ..funnel_page() })),
+        screen("funnel-waiting", || {
+            funnel(&waiting(), &FunnelPage { unattributed: vec![payment(None)], ..funnel_page() })
+        }),
         screen("funnel-unsold", || funnel(&frame(), &unsold())),
-        screen("funnel-empty", || funnel(&frame(), &FunnelPage { item: named("ttr"), ..FunnelPage::default() })),
+        screen("funnel-empty", || {
+            funnel(&frame(), &FunnelPage { item: named("ttr"), ..FunnelPage::default() })
+        }),
         screen("funnel-hostile", || funnel(&hostile_frame(), &hostile_funnel())),
         screen("sessions", || sessions(&frame(), &sessions_page())),
         screen("sessions-filtered", || sessions(&frame(), &filtered())),
-        screen("sessions-none", || sessions(&frame(), &SessionsPage { sessions: vec![], next_cursor: None, ..filtered() })),
+        screen("sessions-none", || {
+            sessions(&frame(), &SessionsPage { sessions: vec![], next_cursor: None, ..filtered() })
+        }),
         screen("sessions-fault", || {
             let fault = Some("from must be a date such as 2026-11-23".to_owned());
             sessions(&frame(), &SessionsPage { fault, sessions: vec![], next_cursor: None, ..filtered() })
@@ -105,10 +113,16 @@ fn item(funnel: &str, scale: u64) -> FunnelItem {
 }
 
 fn sources() -> Vec<SourceItem> {
-    [(None, 3120, 190, 51), (Some("google"), 2240, 150, 64), (Some("youtube"), 1180, 96, 22), (Some("newsletter-november"), 340, 70, 38), (Some("t.co"), 88, 1, 0)]
-        .into_iter()
-        .map(|(source, a, b, c)| SourceItem { source: source.map(str::to_owned), figures: figures(a, b, c) })
-        .collect()
+    [
+        (None, 3120, 190, 51),
+        (Some("google"), 2240, 150, 64),
+        (Some("youtube"), 1180, 96, 22),
+        (Some("newsletter-november"), 340, 70, 38),
+        (Some("t.co"), 88, 1, 0),
+    ]
+    .into_iter()
+    .map(|(source, a, b, c)| SourceItem { source: source.map(str::to_owned), figures: figures(a, b, c) })
+    .collect()
 }
 
 fn funnel_page() -> FunnelPage {
@@ -126,7 +140,15 @@ fn unsold() -> FunnelPage {
 }
 
 fn list(length: i64) -> Vec<SessionItem> {
-    let states = [State::Active, State::Checkout, State::Ended, State::Converted, State::Ended, State::Abandoned, State::Ended];
+    let states = [
+        State::Active,
+        State::Checkout,
+        State::Ended,
+        State::Converted,
+        State::Ended,
+        State::Abandoned,
+        State::Ended,
+    ];
     let sources = [None, Some("google"), Some("youtube"), Some("newsletter-november"), Some("google")];
     (0..length)
         .map(|at| {
@@ -135,7 +157,8 @@ fn list(length: i64) -> Vec<SessionItem> {
             let started_at = NOW - at * at * 9 * MIN - 40 * S;
             SessionItem {
                 session_id: format!("{started_at}_s{:09}w1e5r8", at * 7_919_113),
-                anonymous_id: (at % 6 != 5).then(|| format!("1703001000000_k{:09}2q7w1e5", at * 48_271_301 % 999_999_937)),
+                anonymous_id: (at % 6 != 5)
+                    .then(|| format!("1703001000000_k{:09}2q7w1e5", at * 48_271_301 % 999_999_937)),
                 started_at,
                 last_at: started_at + (30 + at * 17) * S,
                 events: 3 + nth as u64 * 5 % 31,
@@ -186,7 +209,8 @@ fn moments(start: i64, told: &[Told<'_>]) -> Vec<Moment> {
                 at: start + at * S,
                 properties: json(facts),
                 facts: facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-                page_url: (!server).then(|| "https://ttr.example/?utm_source=google&utm_campaign=black-friday".to_owned()),
+                page_url: (!server)
+                    .then(|| "https://ttr.example/?utm_source=google&utm_campaign=black-friday".to_owned()),
                 source: if server { "server" } else { "browser" }.to_owned(),
                 amount: priced.then(|| usd(9900)),
                 after_end: false,
@@ -200,7 +224,8 @@ fn json(facts: &[(&str, &str)]) -> String {
     if lines.is_empty() { String::new() } else { format!("{{\n{}\n}}", lines.join(",\n")) }
 }
 
-const PRICE: &[(&str, &str)] = &[("productId", "ttr-vip"), ("productName", "TTR VIP Access"), ("price", "99"), ("currency", "USD")];
+const PRICE: &[(&str, &str)] =
+    &[("productId", "ttr-vip"), ("productName", "TTR VIP Access"), ("price", "99"), ("currency", "USD")];
 const READING: &[Told<'_>] = &[
     (0, "page_view", &[]),
     (4, "web_vitals", &[("lcp", "612"), ("cls", "0")]),
@@ -321,7 +346,10 @@ fn payment(session: Option<&str>) -> PaymentItem {
         amount: Ok(Some(usd(9900))),
         paid_at: NOW - 5 * MIN,
         session_id: session.map(str::to_owned),
-        deliveries: vec![delivery("payment.succeeded", "recorded"), delivery("membership.went_valid", "ignored")],
+        deliveries: vec![
+            delivery("payment.succeeded", "recorded"),
+            delivery("membership.went_valid", "ignored"),
+        ],
     }
 }
 
@@ -386,7 +414,8 @@ fn hostile_payment() -> PaymentItem {
 }
 
 fn hostile_funnel() -> FunnelPage {
-    let huge = Figures { sessions: u64::MAX, checkouts: 1, conversions: u64::MAX, revenue: vec![usd(i64::MAX); 3] };
+    let huge =
+        Figures { sessions: u64::MAX, checkouts: 1, conversions: u64::MAX, revenue: vec![usd(i64::MAX); 3] };
     let mut page = funnel_page();
     page.item.funnel = naughty();
     page.item.figures = huge.clone();
@@ -422,11 +451,18 @@ fn hostile_sessions() -> SessionsPage {
 
 fn hostile_session() -> SessionPage {
     let text = naughty();
-    let facts = |names: &[&str]| -> Vec<_> { names.iter().map(|name| ((*name).to_owned(), naughty())).collect() };
+    let facts =
+        |names: &[&str]| -> Vec<_> { names.iter().map(|name| ((*name).to_owned(), naughty())).collect() };
     let mut page = converted();
-    let url = ["javascript:alert(1)".to_owned(), format!("https://ttr.example/{text}"), format!("https://{}", wide())];
+    let url = [
+        "javascript:alert(1)".to_owned(),
+        format!("https://ttr.example/{text}"),
+        format!("https://{}", wide()),
+    ];
     for (nth, moment) in page.moments.iter_mut().enumerate() {
-        moment.facts = facts(&["question", "video", "product", "label", "section", "url", "price", "revenue", "currency"]);
+        moment.facts = facts(&[
+            "question", "video", "product", "label", "section", "url", "price", "revenue", "currency",
+        ]);
         moment.properties.clone_from(&text);
         moment.page_url = Some(url[nth % 3].clone());
         moment.source.clone_from(&text);

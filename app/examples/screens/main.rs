@@ -15,7 +15,9 @@ use std::path::Path;
 use std::{env, fs, io, time::Instant};
 
 fn main() -> io::Result<()> {
-    let folder = env::args().nth(1).ok_or_else(|| io::Error::other("which folder shall the screens be written to?"))?;
+    let folder = env::args()
+        .nth(1)
+        .ok_or_else(|| io::Error::other("which folder shall the screens be written to?"))?;
     let folder = Path::new(&folder);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for name in ["fonts", "icons"] {

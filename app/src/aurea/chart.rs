@@ -18,14 +18,15 @@ pub(super) fn chart(name: &str, days: &[Day]) -> impl IntoView + use<> {
     let most_sessions = days.iter().map(|day| day.figures.sessions).max().unwrap_or(0);
     let most_conversions = days.iter().map(|day| day.figures.conversions).max().unwrap_or(0);
     let top = nice(most_sessions);
-    let bars: Vec<_> = (days.iter().enumerate())
-        .map(|(at, day)| bar(at * STEP, day, top, most_conversions))
-        .collect();
+    let bars: Vec<_> =
+        (days.iter().enumerate()).map(|(at, day)| bar(at * STEP, day, top, most_conversions)).collect();
     let size = format!("0 0 {} {}", days.len().max(1) * STEP, HIGH + BETWEEN + LOW);
-    let label = format!("{name}: sessions and conversions of each day. The table below has the same figures.");
+    let label =
+        format!("{name}: sessions and conversions of each day. The table below has the same figures.");
     let ends = (days.first().zip(days.last())).map(|(first, last)| {
         let middle = &days[days.len() / 2];
-        view! { <p class="days" aria-hidden="true"><span>{format::day(first.at)}</span><span>{format::day(middle.at)}</span><span>{format::day(last.at)}</span></p> }
+        let days = [first, middle, last].map(|day| view! { <span>{format::day(day.at)}</span> }).to_vec();
+        view! { <p class="days" aria-hidden="true">{days}</p> }
     });
     view! {
         <p class="legend" aria-hidden="true"><span>"Sessions"</span><span>"Conversions, on their own scale"</span></p>
@@ -69,13 +70,13 @@ fn height(value: u64, most: u64, full: u64) -> u64 {
     u64::try_from(height).unwrap_or(full).max(2)
 }
 
-/// The next even round number.
+/// The next round number whose half is a whole one.
 fn nice(value: u64) -> u64 {
     let mut unit: u64 = 1;
     loop {
-        for factor in [2, 4, 6, 10] {
+        for factor in [2, 4, 5, 6, 8, 10] {
             let round = unit.saturating_mul(factor);
-            if value <= round {
+            if value <= round && round.is_multiple_of(2) {
                 return round;
             }
         }
@@ -103,7 +104,7 @@ pub(super) fn figures(caption: &'static str, days: &[Day]) -> impl IntoView + us
     view! {
         <details class="figures">
             <summary>"Figures of each day"</summary>
-            <div class="scroll" tabindex="0" role="region" aria-label="Figures of each day">
+            <div class="scroll" tabindex="0" role="group" aria-label="Figures of each day">
                 <table>
                     <caption class="unseen">{caption}</caption>
                     <thead>
@@ -129,13 +130,16 @@ mod tests {
 
     #[test]
     fn the_scale_ends_at_a_round_number() {
-        assert_eq!([0, 1, 2, 3, 7, 11, 41, 601, 99_999].map(nice), [2, 2, 2, 4, 10, 20, 60, 1000, 100_000]);
+        assert_eq!([0, 1, 2, 3, 7, 11, 41, 601, 99_999].map(nice), [2, 2, 2, 4, 8, 20, 50, 800, 100_000]);
         assert!(nice(u64::MAX) >= 1);
     }
 
     #[test]
     fn small_values_can_be_seen_and_big_ones_fit() {
-        assert_eq!([(0, 10), (1, 1_000_000), (10, 10), (0, 0)].map(|(v, most)| height(v, most, 100)), [0, 2, 100, 0]);
+        assert_eq!(
+            [(0, 10), (1, 1_000_000), (10, 10), (0, 0)].map(|(v, most)| height(v, most, 100)),
+            [0, 2, 100, 0]
+        );
         assert_eq!(height(u64::MAX, u64::MAX, 100), 100);
     }
 }

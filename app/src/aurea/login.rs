@@ -9,7 +9,8 @@ use super::text;
 /// The form that takes the owner's token. `next` is where the owner wanted to go; `fault` is why the last try failed.
 pub fn login(frame: &Frame, next: &str, fault: Option<&str>) -> String {
     let is_wrong = fault.map(|_| "true");
-    let fault = fault.map(|fault| view! { <p class="fault" id="fault" role="alert">{text::cut(fault, 300)}</p> });
+    let fault =
+        fault.map(|fault| view! { <p class="fault" id="fault" role="alert">{text::cut(fault, 300)}</p> });
     let content = view! {
         <form class="card login" method="post" action="/aurea/login">
             <h1>"Log in"</h1>

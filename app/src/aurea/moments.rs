@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::icons::icon;
 use super::model::{Moment, SessionPage};
-use super::timeline::{Piece, Step, Trip, TripEnd, pieces};
+use super::timeline::{Piece, Step, Trip, TripEnd, is_scroll, pieces};
 use super::words::{Sentence, Weight, sentence};
 use super::{format, paths, text};
 
@@ -45,7 +45,9 @@ fn drawn(piece: &Piece<'_>, start: i64, now: i64) -> AnyView {
 
 fn trip(trip: &Trip<'_>, start: i64, now: i64) -> AnyView {
     let label = match trip.end {
-        TripEnd::At(at) => format!("At the checkout · {}", format::duration(at.saturating_sub(trip.from) / 1000)),
+        TripEnd::At(at) => {
+            format!("At the checkout · {}", format::duration(at.saturating_sub(trip.from) / 1000))
+        }
         TripEnd::Open => format!("At the checkout since {}", format::roughly(now.saturating_sub(trip.from))),
         TripEnd::Never => "Did not finish the checkout".to_owned(),
         TripEnd::Later => "At the checkout".to_owned(),
@@ -72,7 +74,8 @@ fn step(step: &Step<'_>, start: i64) -> AnyView {
     };
     let class = if last.after_end { format!("step {weight} after") } else { format!("step {weight}") };
     let same_name = step.moments.iter().all(|moment| moment.name == last.name);
-    let count = (times > 1 && same_name).then(|| view! { <span class="times">{format!("× {times}")}</span> });
+    let count = (times > 1 && same_name && !is_scroll(&last.name))
+        .then(|| view! { <span class="times">{format!("× {times}")}</span> });
     let quote = quote.map(|quote| view! { " "<q>{text::value(&quote)}</q> });
     let rest = rest.map(|rest| view! { " · "<strong class="amount"><bdi>{rest}</bdi></strong> });
     let moments: Vec<_> = step.moments.iter().map(|moment| part(moment, start)).collect();

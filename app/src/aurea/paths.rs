@@ -99,8 +99,14 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_stands_in_the_query() {
         let filter = Filter { source: "a&b c".into(), converted: "true".into(), ..Filter::default() };
-        assert_eq!(filtered("ttr", &filter, None), "/aurea/funnels/ttr/sessions?converted=true&source=a%26b%20c");
-        assert_eq!(filtered("t/r", &Filter::default(), Some("x=")), "/aurea/funnels/t%2Fr/sessions?cursor=x%3D");
+        assert_eq!(
+            filtered("ttr", &filter, None),
+            "/aurea/funnels/ttr/sessions?converted=true&source=a%26b%20c"
+        );
+        assert_eq!(
+            filtered("t/r", &Filter::default(), Some("x=")),
+            "/aurea/funnels/t%2Fr/sessions?cursor=x%3D"
+        );
     }
 
     #[test]

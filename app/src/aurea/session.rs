@@ -12,7 +12,7 @@ pub fn session(frame: &Frame, page: &SessionPage) -> String {
     let content = view! {
         {head(page, frame.now)}
         {moments::timeline(page, frame.now)}
-        {payments::of_session(&page.payments, &page.funnel, frame.now)}
+        {payments::of_session(&page.payments, frame.now)}
         {others(page, frame.now)}
         {raw(page)}
     };
@@ -27,7 +27,10 @@ pub fn session(frame: &Frame, page: &SessionPage) -> String {
 
 fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
     let item = &page.item;
-    let value = item.value.as_ref().map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
+    let value = item
+        .value
+        .as_ref()
+        .map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
     let visitor = match &item.anonymous_id {
         Some(id) => {
             let filter = Filter { anonymous_id: id.clone(), ..Filter::default() };
@@ -73,11 +76,14 @@ fn end_reason(reason: &str) -> String {
 /// How the visitor arrived; nothing for direct, the tile has said it.
 fn arrival(touch: &Touch) -> Option<impl IntoView + use<>> {
     let plain = |label: &'static str, value: &Option<String>| {
-        value.as_deref().map(|value| view! { <div><dt>{label}</dt><dd>{text::value(value)}</dd></div> }.into_any())
+        value
+            .as_deref()
+            .map(|value| view! { <div><dt>{label}</dt><dd>{text::value(value)}</dd></div> }.into_any())
     };
-    let referrer = touch.referrer.as_deref().map(|url| {
-        view! { <div><dt>"Referrer"</dt><dd>{text::address(url)}</dd></div> }.into_any()
-    });
+    let referrer = touch
+        .referrer
+        .as_deref()
+        .map(|url| view! { <div><dt>"Referrer"</dt><dd>{text::address(url)}</dd></div> }.into_any());
     let facts: Vec<_> = [
         plain("Medium", &touch.medium),
         plain("Campaign", &touch.campaign),

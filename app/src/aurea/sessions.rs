@@ -51,9 +51,11 @@ fn list(page: &SessionsPage, now: i64) -> AnyView {
 fn form(page: &SessionsPage) -> impl IntoView + use<> {
     let filter = &page.filter;
     let states = [State::Active, State::Checkout, State::Converted, State::Abandoned, State::Ended];
-    let states: Vec<_> =
-        std::iter::once(("", "Any")).chain(states.map(|s| (table::state_tag(s), table::state_name(s)))).collect();
-    let sources = std::iter::once("(direct)".to_owned()).chain(page.sources.iter().map(|source| text::cut(source, 200)));
+    let states: Vec<_> = std::iter::once(("", "Any"))
+        .chain(states.map(|s| (table::state_tag(s), table::state_name(s))))
+        .collect();
+    let sources = std::iter::once("(direct)".to_owned())
+        .chain(page.sources.iter().map(|source| text::cut(source, 200)));
     let events = CATALOGUE.iter().map(|(name, _)| (*name).to_owned());
     let visitor = (!filter.anonymous_id.is_empty()).then(|| {
         view! { <input type="hidden" name="anonymousId" value=filter.anonymous_id.clone()/> }
@@ -84,9 +86,15 @@ fn select(
     view! { <label>{label}<select name=name>{options}</select></label> }
 }
 
-fn listed(name: &'static str, label: &'static str, value: &str, choices: Vec<String>) -> impl IntoView + use<> {
+fn listed(
+    name: &'static str,
+    label: &'static str,
+    value: &str,
+    choices: Vec<String>,
+) -> impl IntoView + use<> {
     let id = format!("{name}s");
-    let choices: Vec<_> = choices.into_iter().map(|choice| view! { <option value=choice></option> }).collect();
+    let choices: Vec<_> =
+        choices.into_iter().map(|choice| view! { <option value=choice></option> }).collect();
     view! {
         <label>
             {label}
@@ -138,5 +146,6 @@ fn paging(page: &SessionsPage) -> Option<impl IntoView + use<>> {
     let first = page.continued.then(|| {
         view! { <a class="button quiet" href=paths::filtered(&page.funnel, &page.filter, None)>"First page"</a> }
     });
-    (next.is_some() || first.is_some()).then(|| view! { <nav class="paging" aria-label="Pages">{first}{next}</nav> })
+    (next.is_some() || first.is_some())
+        .then(|| view! { <nav class="paging" aria-label="Pages">{first}{next}</nav> })
 }

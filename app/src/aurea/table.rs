@@ -43,8 +43,9 @@ pub(super) fn amounts(amounts: &[Amount]) -> AnyView {
     if amounts.is_empty() {
         return view! { <span class="none">{format::NONE}</span> }.into_any();
     }
-    let lines: Vec<_> =
-        (amounts.iter()).map(|a| view! { <span class="amount">{text::line(&format::money(a))}</span> }).collect();
+    let lines: Vec<_> = (amounts.iter())
+        .map(|a| view! { <span class="amount">{text::line(&format::money(a))}</span> })
+        .collect();
     lines.into_any()
 }
 
@@ -73,7 +74,12 @@ pub(super) fn rate(figures: &Figures) -> String {
 
 /// Sessions as a table, each row one link; on a narrow screen each row is a card. The roles keep it a table for screen
 /// readers there, too.
-pub(super) fn sessions(caption: &'static str, funnel: &str, items: &[SessionItem], now: i64) -> impl IntoView + use<> {
+pub(super) fn sessions(
+    caption: &'static str,
+    funnel: &str,
+    items: &[SessionItem],
+    now: i64,
+) -> impl IntoView + use<> {
     let rows: Vec<_> = items.iter().map(|item| row(funnel, item, now)).collect();
     view! {
         <table class="list" role="table">
@@ -95,9 +101,12 @@ pub(super) fn sessions(caption: &'static str, funnel: &str, items: &[SessionItem
 }
 
 fn row(funnel: &str, item: &SessionItem, now: i64) -> impl IntoView + use<> {
-    let who = item.anonymous_id.as_deref().map_or_else(|| "a visitor without id".to_owned(), text::short_id);
-    let label = format!("Session of {who}, {}", format::ago(now, item.started_at));
-    let value = item.value.as_ref().map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
+    let who = item.anonymous_id.as_deref().map_or_else(|| "No id".to_owned(), text::short_id);
+    let label = format!("{who}: session of {}", format::ago(now, item.started_at));
+    let value = item
+        .value
+        .as_ref()
+        .map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
     view! {
         <tr role="row">
             <td role="cell" class="state">{badge(item.state)}</td>

@@ -54,7 +54,8 @@ pub(super) fn address(url: &str) -> AnyView {
 }
 
 fn is_web(url: &str) -> bool {
-    let starts = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let starts =
+        |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     (starts("http://") || starts("https://")) && !url.contains(char::is_control)
 }
 
@@ -93,7 +94,16 @@ mod tests {
         for good in ["https://a.example/?q=1#x", "HTTP://A"] {
             assert!(address(good).to_html().starts_with("<a "), "{good}");
         }
-        for bad in ["javascript:alert(1)", " https://a", "data:text/html,x", "//a", "https:/", "", "http://a\0", "é://"] {
+        for bad in [
+            "javascript:alert(1)",
+            " https://a",
+            "data:text/html,x",
+            "//a",
+            "https:/",
+            "",
+            "http://a\0",
+            "é://",
+        ] {
             assert!(!address(bad).to_html().contains("href"), "{bad}");
         }
     }

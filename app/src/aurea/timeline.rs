@@ -23,7 +23,8 @@ pub(super) enum Piece<'a> {
 /// One entry: a moment, or several that are one thing to a reader.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step<'a> {
-    /// In order, at least one; in a step of several all scrolling, all of one video, or all of one name.
+    /// In order, at least one; in a step of several all scrolling, all of one video, or all of one
+    /// name and subject.
     pub(super) moments: &'a [Moment],
 }
 
@@ -74,7 +75,9 @@ pub(super) fn pieces(moments: &[Moment], state: State, more: bool) -> Vec<Piece<
         if first.after_end && before.is_none_or(|before| !before.after_end) {
             pieces.push(Piece::End);
         }
-        if let Some(pause) = before.map(|before| first.at.saturating_sub(before.at)).filter(|pause| *pause > GAP) {
+        if let Some(pause) =
+            before.map(|before| first.at.saturating_sub(before.at)).filter(|pause| *pause > GAP)
+        {
             pieces.push(Piece::Gap(pause));
         }
         before = Some(last);
@@ -115,18 +118,18 @@ fn steps(moments: &[Moment]) -> Vec<Step<'_>> {
 /// Whether `next` is one step with the moment before it.
 fn is_one_step(moment: &Moment, next: &Moment) -> bool {
     let scrolls = is_scroll(&moment.name) && is_scroll(&next.name);
-    let plays = is_video(&moment.name) && is_video(&next.name) && video(moment) == video(next);
+    let plays = is_video(&moment.name) && is_video(&next.name) && subject(moment) == subject(next);
     let starts_anew = next.name == name::VIDEO_STARTED && moment.name == name::VIDEO_COMPLETED;
     let one = if plays { !starts_anew } else { scrolls || repeats(moment, next) };
     let pauses = next.at.saturating_sub(moment.at) > GAP && !plays; // a video plays on between its events
     one && !pauses && moment.after_end == next.after_end
 }
 
-/// The same thing again. Money is never folded: each payment stands for itself.
+/// The same thing happened to the same subject again. Money is never folded: each payment stands for itself.
 fn repeats(moment: &Moment, next: &Moment) -> bool {
     let stands_alone = crate::event::sender_of(&next.name) == crate::event::Sender::Server
         || [name::CHECKOUT_STARTED, name::CHECKOUT_RETURNED, name::SESSION_END].contains(&next.name.as_str());
-    moment.name == next.name && !stands_alone
+    moment.name == next.name && subject(moment) == subject(next) && !stands_alone
 }
 
 /// Whether it tells how far the page was scrolled.
@@ -139,8 +142,27 @@ pub(super) fn is_video(event_name: &str) -> bool {
     event_name.starts_with("video_")
 }
 
-fn video(moment: &Moment) -> Option<&str> {
-    fact(moment, &["video"])
+/// What a moment happened to: the question, the page, the video.
+pub(super) fn subject(moment: &Moment) -> Option<&str> {
+    let names: &[&str] = match moment.name.as_str() {
+        name::PAGE_VIEW => return Some(page(moment)),
+        name::FAQ_OPENED | name::FAQ_CLOSED => &["question"],
+        name::CTA_CLICKED => &["label", "cta", "text", "location"],
+        name::SECTION_VIEWED => &["section", "name", "id"],
+        name::OUTBOUND_CLICKED => &["url", "href", "host"],
+        name::BUY_BUTTON_CLICKED => &["product"],
+        video if is_video(video) => &["video"],
+        _ => return None,
+    };
+    fact(moment, names)
+}
+
+/// The page of a moment without scheme, host and query: `/`.
+fn page(moment: &Moment) -> &str {
+    let Some(url) = moment.page_url.as_deref() else { return "a page" };
+    let Some((_, rest)) = url.split_once("://") else { return url };
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    path.split(['?', '#']).next().unwrap_or(path)
 }
 
 /// The first of the named properties that is there.
@@ -169,7 +191,9 @@ mod tests {
             .map(|piece| match piece {
                 Piece::Step(it) => step(it),
                 Piece::Gap(ms) => format!("({})", ms / S),
-                Piece::Trip(trip) => format!("[{:?} {}]", trip.end, trip.steps.iter().map(step).collect::<String>()),
+                Piece::Trip(trip) => {
+                    format!("[{:?} {}]", trip.end, trip.steps.iter().map(step).collect::<String>())
+                }
                 Piece::End => "|".to_owned(),
             })
             .collect()
@@ -215,12 +239,20 @@ mod tests {
 
     #[test]
     fn the_trip_reaches_from_the_start_of_the_checkout_to_its_end() {
-        let mut events =
-            vec![("buy_button_clicked", 0), ("checkout_started", S), ("session_end", 2 * S), ("checkout_completed", 150 * S)];
+        let mut events = vec![
+            ("buy_button_clicked", 0),
+            ("checkout_started", S),
+            ("session_end", 2 * S),
+            ("checkout_completed", 150 * S),
+        ];
         let moments = line(&events);
         let seen = told(&pieces(&moments, State::Converted, false));
-        let expected =
-            ["buy_button_clicked×1", "checkout_started×1", "[At(150000) session_end×1]", "checkout_completed×1"];
+        let expected = [
+            "buy_button_clicked×1",
+            "checkout_started×1",
+            "[At(150000) session_end×1]",
+            "checkout_completed×1",
+        ];
         assert_eq!(seen, expected);
         events[3].0 = "checkout_returned";
         assert!(told(&pieces(&line(&events), State::Ended, false))[2].starts_with("[At(150000)"));
@@ -228,10 +260,16 @@ mod tests {
 
     #[test]
     fn setting_out_twice_makes_two_trips() {
-        let moments = line(&[("checkout_started", 0), ("checkout_started", 100 * S), ("checkout_completed", 200 * S)]);
+        let moments =
+            line(&[("checkout_started", 0), ("checkout_started", 100 * S), ("checkout_completed", 200 * S)]);
         let seen = told(&pieces(&moments, State::Converted, false));
-        let expected =
-            ["checkout_started×1", "[At(100000) ]", "checkout_started×1", "[At(200000) ]", "checkout_completed×1"];
+        let expected = [
+            "checkout_started×1",
+            "[At(100000) ]",
+            "checkout_started×1",
+            "[At(200000) ]",
+            "checkout_completed×1",
+        ];
         assert_eq!(seen, expected);
     }
 
@@ -246,20 +284,39 @@ mod tests {
 
     #[test]
     fn what_comes_after_the_end_is_set_apart() {
-        let mut moments = line(&[("checkout_completed", 0), ("session_end", 0), ("checkout_returned", S), ("page_view", S)]);
+        let mut moments = line(&[
+            ("checkout_completed", 0),
+            ("session_end", 0),
+            ("checkout_returned", S),
+            ("page_view", S),
+        ]);
         for moment in &mut moments[2..] {
             moment.after_end = true;
         }
         let seen = told(&pieces(&moments, State::Converted, false));
-        assert_eq!(seen, ["checkout_completed×1", "session_end×1", "|", "checkout_returned×1", "page_view×1"]);
+        assert_eq!(
+            seen,
+            ["checkout_completed×1", "session_end×1", "|", "checkout_returned×1", "page_view×1"]
+        );
     }
 
     #[test]
     fn no_moment_is_lost_or_told_twice() {
-        let names = ["page_view", "scroll_depth_25", "video_started", "checkout_started", "checkout_returned", "x", "x"];
+        let names = [
+            "page_view",
+            "scroll_depth_25",
+            "video_started",
+            "checkout_started",
+            "checkout_returned",
+            "x",
+            "x",
+        ];
         for seed in 0..200_usize {
-            let events: Vec<_> =
-                (0_i64..40).map(|at| (names[(seed * 7 + usize::try_from(at * at).unwrap() * (seed + 3)) % 7], at * 9 * S)).collect();
+            let events: Vec<_> = (0_i64..40)
+                .map(|at| {
+                    (names[(seed * 7 + usize::try_from(at * at).unwrap() * (seed + 3)) % 7], at * 9 * S)
+                })
+                .collect();
             let moments = line(&events);
             let mut seen = 0;
             for piece in pieces(&moments, State::Ended, false) {

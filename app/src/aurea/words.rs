@@ -2,7 +2,7 @@
 
 use super::icons::Icon;
 use super::model::{Amount, Moment};
-use super::timeline::{Step, fact, is_scroll, is_video};
+use super::timeline::{Step, fact, is_scroll, is_video, subject};
 use super::{format, text};
 use crate::event::name;
 
@@ -40,41 +40,43 @@ pub(super) struct Sentence {
 pub(super) fn sentence(step: &Step<'_>) -> Sentence {
     let moment = step.last();
     let event_name = moment.name.as_str();
+    let known = |icon, weight, says: &str| plain(icon, weight, says.to_owned(), subject(moment));
     if is_scroll(event_name) {
-        return plain(Icon::Scroll, Weight::Quiet, format!("Scrolled to {} %", deepest(step)), None);
+        return known(Icon::Scroll, Weight::Quiet, &format!("Scrolled to {} %", deepest(step)));
     }
     if is_video(event_name) {
-        return plain(Icon::Video, Weight::Plain, watched(step).to_owned(), fact(moment, &["video"]));
+        return known(Icon::Video, Weight::Plain, watched(step));
     }
-    let known = |icon, weight, says: &str, quote| plain(icon, weight, says.to_owned(), quote);
     match event_name {
-        name::PAGE_VIEW => known(Icon::Page, Weight::Plain, "Looked at", Some(page(moment))),
-        name::FAQ_OPENED => known(Icon::Question, Weight::Plain, "Opened the question", fact(moment, &["question"])),
-        name::FAQ_CLOSED => known(Icon::Question, Weight::Quiet, "Closed the question", fact(moment, &["question"])),
-        name::CTA_CLICKED => {
-            known(Icon::Press, Weight::Plain, "Pressed", fact(moment, &["label", "cta", "text", "location"]))
-        }
-        name::SECTION_VIEWED => {
-            known(Icon::Section, Weight::Quiet, "Saw the section", fact(moment, &["section", "name", "id"]))
-        }
-        name::OUTBOUND_CLICKED => {
-            known(Icon::Outbound, Weight::Plain, "Followed a link to", fact(moment, &["url", "href", "host"]))
-        }
-        name::WEB_VITALS => known(Icon::Gauge, Weight::Quiet, "Page speed measured", None),
-        name::BUY_BUTTON_CLICKED => known(Icon::Buy, Weight::Strong, "Pressed Buy", fact(moment, &["product"])),
+        name::PAGE_VIEW => known(Icon::Page, Weight::Plain, "Looked at"),
+        name::FAQ_OPENED => known(Icon::Question, Weight::Plain, "Opened the question"),
+        name::FAQ_CLOSED => known(Icon::Question, Weight::Quiet, "Closed the question"),
+        name::CTA_CLICKED => known(Icon::Press, Weight::Plain, "Pressed"),
+        name::SECTION_VIEWED => known(Icon::Section, Weight::Quiet, "Saw the section"),
+        name::OUTBOUND_CLICKED => known(Icon::Outbound, Weight::Plain, "Followed a link to"),
+        name::WEB_VITALS => known(Icon::Gauge, Weight::Quiet, "Page speed measured"),
+        name::BUY_BUTTON_CLICKED => known(Icon::Buy, Weight::Strong, "Pressed Buy"),
         name::CHECKOUT_STARTED => {
             money(Icon::Checkout, Weight::Strong, "Went to the checkout", moment, &["price"])
         }
-        name::CHECKOUT_RETURNED => known(Icon::Return, Weight::Plain, "Came back from the checkout", None),
+        name::CHECKOUT_RETURNED => known(Icon::Return, Weight::Plain, "Came back from the checkout"),
         name::CHECKOUT_COMPLETED => money(Icon::Paid, Weight::Money, "Paid", moment, &["revenue"]),
-        name::CHECKOUT_FAILED => money(Icon::Failed, Weight::Loss, "The payment failed", moment, &["revenue"]),
-        name::PAYMENT_REFUNDED => money(Icon::Refund, Weight::Loss, "Refunded", moment, &["amount", "revenue"]),
-        name::PAYMENT_DISPUTED => money(Icon::Dispute, Weight::Loss, "Disputed", moment, &["amount", "revenue"]),
-        name::SUBSCRIPTION_RENEWED => money(Icon::Renewal, Weight::Money, "Renewed", moment, &["amount", "revenue"]),
-        name::SESSION_END if fact(moment, &["converted"]) == Some("true") => {
-            known(Icon::Closed, Weight::Plain, "The session ended with the conversion", None)
+        name::CHECKOUT_FAILED => {
+            money(Icon::Failed, Weight::Loss, "The payment failed", moment, &["revenue"])
         }
-        name::SESSION_END => known(Icon::Leave, Weight::Plain, "Left the page", None),
+        name::PAYMENT_REFUNDED => {
+            money(Icon::Refund, Weight::Loss, "Refunded", moment, &["amount", "revenue"])
+        }
+        name::PAYMENT_DISPUTED => {
+            money(Icon::Dispute, Weight::Loss, "Disputed", moment, &["amount", "revenue"])
+        }
+        name::SUBSCRIPTION_RENEWED => {
+            money(Icon::Renewal, Weight::Money, "Renewed", moment, &["amount", "revenue"])
+        }
+        name::SESSION_END if fact(moment, &["converted"]) == Some("true") => {
+            known(Icon::Closed, Weight::Plain, "The session ended with the conversion")
+        }
+        name::SESSION_END => known(Icon::Leave, Weight::Plain, "Left the page"),
         custom => plain(Icon::Custom, Weight::Plain, String::new(), Some(custom)),
     }
 }
@@ -86,7 +88,11 @@ fn plain(icon: Icon, weight: Weight, says: String, quote: Option<&str>) -> Sente
 fn money(icon: Icon, weight: Weight, says: &str, moment: &Moment, names: &[&str]) -> Sentence {
     let said = || {
         let amount = fact(moment, names)?;
-        Some(format!("{} {}", text::cut(amount, 40), text::cut(fact(moment, &["currency"]).unwrap_or(""), 10)))
+        Some(format!(
+            "{} {}",
+            text::cut(amount, 40),
+            text::cut(fact(moment, &["currency"]).unwrap_or(""), 10)
+        ))
     };
     let rest = moment.amount.as_ref().map(|amount: &Amount| text::line(&format::money(amount))).or_else(said);
     Sentence { rest, ..plain(icon, weight, says.to_owned(), None) }
@@ -111,14 +117,6 @@ fn watched(step: &Step<'_>) -> &'static str {
     }
 }
 
-/// The page of a moment without scheme, host and query: `/`.
-fn page(moment: &Moment) -> &str {
-    let Some(url) = moment.page_url.as_deref() else { return "a page" };
-    let Some((_, rest)) = url.split_once("://") else { return url };
-    let path = rest.find('/').map_or("/", |at| &rest[at..]);
-    path.split(['?', '#']).next().unwrap_or(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +132,12 @@ mod tests {
             })
             .collect();
         let Sentence { says, quote, rest, .. } = sentence(&Step { moments: &moments });
-        [Some(says), quote, rest].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        [Some(says), quote, rest]
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -142,8 +145,14 @@ mod tests {
         assert_eq!(said(&[("page_view", &[])]), "Looked at /thank-you");
         assert_eq!(said(&[("scroll_depth_25", &[]), ("scroll_depth_75", &[])]), "Scrolled to 75 %");
         assert_eq!(said(&[("faq_opened", &[("question", "Why?")])]), "Opened the question Why?");
-        assert_eq!(said(&[("video_started", &[("video", "Tour")]), ("video_paused", &[("video", "Tour")])]), "Began to watch Tour");
-        assert_eq!(said(&[("session_end", &[("converted", "true")])]), "The session ended with the conversion");
+        assert_eq!(
+            said(&[("video_started", &[("video", "Tour")]), ("video_paused", &[("video", "Tour")])]),
+            "Began to watch Tour"
+        );
+        assert_eq!(
+            said(&[("session_end", &[("converted", "true")])]),
+            "The session ended with the conversion"
+        );
         assert_eq!(said(&[("session_end", &[])]), "Left the page");
         assert_eq!(said(&[("my_event", &[])]), "my_event");
     }
