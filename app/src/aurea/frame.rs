@@ -36,7 +36,7 @@ pub(super) fn document(frame: &Frame, place: Place, content: AnyView) -> String 
     };
     let script =
         place.live.is_some().then(|| view! { <script src=frame.script.clone() defer=true></script> });
-    let simulated = frame.simulated.then(|| {
+    let simulated = (frame.simulated && !place.outside).then(|| {
         view! { <p class="notice">"The checkout is simulated: no real money moves."</p> }
     });
     let live = place.live.is_some();

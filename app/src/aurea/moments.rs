@@ -37,7 +37,9 @@ pub(super) fn timeline(page: &SessionPage, now: i64) -> impl IntoView + use<> {
 fn drawn(piece: &Piece<'_>, start: i64, now: i64) -> AnyView {
     match piece {
         Piece::Step(it) => step(it, start),
-        Piece::Gap(ms) => view! { <li class="gap">{format::roughly(*ms)}" later"</li> }.into_any(),
+        Piece::Gap(ms) => {
+            view! { <li class="gap">{format!("{} later", format::roughly(*ms))}</li> }.into_any()
+        }
         Piece::Trip(it) => trip(it, start, now),
         Piece::End => view! { <li class="end">"After the end of the session"</li> }.into_any(),
     }
