@@ -33,7 +33,7 @@ pub(super) fn chart(name: &str, days: &[Day]) -> impl IntoView + use<> {
         <div class="chart">
             <div class="scale" aria-hidden="true"><span>{format::count(top)}</span><span>{format::count(top / 2)}</span></div>
             <svg viewBox=size preserveAspectRatio="none" role="img" aria-label=label>
-                {[0, HIGH / 2, HIGH].map(|y| view! { <line class="rule" x1="0" x2="100%" y1=y y2=y></line> }).to_vec()}
+                {[0, HIGH / 2, HIGH, HIGH + BETWEEN + LOW].map(|y| view! { <line class="rule" x1="0" x2="100%" y1=y y2=y></line> }).to_vec()}
                 {bars}
             </svg>
             {ends}

@@ -132,7 +132,7 @@ fn chip(page: &SessionsPage, name: &str, label: &'static str, value: &str) -> im
         <li>
             <a class="chip" href=removed>
                 <span class="unseen">"Remove filter "</span>
-                <span class="soft">{label}</span>" "<bdi>{shown}</bdi>" "<span class="cross" aria-hidden="true">"×"</span>
+                <span class="soft">{label}</span><bdi>{shown}</bdi><span class="cross" aria-hidden="true">"×"</span>
             </a>
         </li>
     }
