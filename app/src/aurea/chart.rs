@@ -25,14 +25,15 @@ pub(super) fn chart(name: &str, days: &[Day]) -> impl IntoView + use<> {
         format!("{name}: sessions and conversions of each day. The table below has the same figures.");
     let ends = (days.first().zip(days.last())).map(|(first, last)| {
         let middle = &days[days.len() / 2];
-        view! { <p class="days" aria-hidden="true"><span>{format::day(first.at)}</span><span>{format::day(middle.at)}</span><span>{format::day(last.at)}</span></p> }
+        let days = [first, middle, last].map(|day| view! { <span>{format::day(day.at)}</span> }).to_vec();
+        view! { <p class="days" aria-hidden="true">{days}</p> }
     });
     view! {
         <p class="legend" aria-hidden="true"><span>"Sessions"</span><span>"Conversions, on their own scale"</span></p>
         <div class="chart">
             <div class="scale" aria-hidden="true"><span>{format::count(top)}</span><span>{format::count(top / 2)}</span></div>
             <svg viewBox=size preserveAspectRatio="none" role="img" aria-label=label>
-                {[0, HIGH / 2, HIGH].map(|y| view! { <line class="rule" x1="0" x2="100%" y1=y y2=y></line> }).to_vec()}
+                {[0, HIGH / 2, HIGH, HIGH + BETWEEN + LOW].map(|y| view! { <line class="rule" x1="0" x2="100%" y1=y y2=y></line> }).to_vec()}
                 {bars}
             </svg>
             {ends}
@@ -69,18 +70,14 @@ fn height(value: u64, most: u64, full: u64) -> u64 {
     u64::try_from(height).unwrap_or(full).max(2)
 }
 
-/// The next even round number.
+/// The next round number whose half is a whole one.
 fn nice(value: u64) -> u64 {
     let mut unit: u64 = 1;
-    loop {
-        for factor in [2, 4, 6, 10] {
-            let round = unit.saturating_mul(factor);
-            if value <= round {
-                return round;
-            }
-        }
+    while value / 10 >= unit {
         unit = unit.saturating_mul(10);
     }
+    let rounds = [2, 4, 5, 6, 8, 10, 20].map(|factor| unit.saturating_mul(factor));
+    rounds.into_iter().find(|round| *round >= value && round.is_multiple_of(2)).unwrap_or(value)
 }
 
 /// The figures of `days` as a table, newest first.
@@ -103,7 +100,7 @@ pub(super) fn figures(caption: &'static str, days: &[Day]) -> impl IntoView + us
     view! {
         <details class="figures">
             <summary>"Figures of each day"</summary>
-            <div class="scroll" tabindex="0" role="region" aria-label="Figures of each day">
+            <div class="scroll" tabindex="0" role="group" aria-label="Figures of each day">
                 <table>
                     <caption class="unseen">{caption}</caption>
                     <thead>
@@ -129,8 +126,8 @@ mod tests {
 
     #[test]
     fn the_scale_ends_at_a_round_number() {
-        assert_eq!([0, 1, 2, 3, 7, 11, 41, 601, 99_999].map(nice), [2, 2, 2, 4, 10, 20, 60, 1000, 100_000]);
-        assert!(nice(u64::MAX) >= 1);
+        assert_eq!([0, 1, 2, 3, 7, 11, 41, 601, 99_999].map(nice), [2, 2, 2, 4, 8, 20, 50, 800, 100_000]);
+        assert_eq!(nice(u64::MAX), u64::MAX);
     }
 
     #[test]

@@ -51,11 +51,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     if tenths == 0 && part > 0 {
         return "< 0.1 %".to_owned();
     }
-    if tenths.is_multiple_of(10) {
-        format!("{} %", tenths / 10)
-    } else {
-        format!("{}.{} %", tenths / 10, tenths % 10)
-    }
+    if part == 0 { "0 %".to_owned() } else { format!("{}.{} %", tenths / 10, tenths % 10) }
 }
 
 /// Whole seconds as the two biggest units: `45 s`, `2 min 29 s`, `1 h 5 min`, `3 d 4 h`.
@@ -167,7 +163,7 @@ mod tests {
     #[test]
     fn shares_are_rounded_and_never_hide_the_first_conversion() {
         assert_eq!(share(1, 40), "2.5 %");
-        assert_eq!(share(1, 10), "10 %");
+        assert_eq!(share(1, 10), "10.0 %");
         assert_eq!(share(1, 100_000), "< 0.1 %");
         assert_eq!(share(0, 10), "0 %");
         assert_eq!(share(0, 0), NONE);

@@ -36,7 +36,7 @@ pub(super) fn document(frame: &Frame, place: Place, content: AnyView) -> String 
     };
     let script =
         place.live.is_some().then(|| view! { <script src=frame.script.clone() defer=true></script> });
-    let simulated = frame.simulated.then(|| {
+    let simulated = (frame.simulated && !place.outside).then(|| {
         view! { <p class="notice">"The checkout is simulated: no real money moves."</p> }
     });
     let live = place.live.is_some();
@@ -60,11 +60,14 @@ pub(super) fn document(frame: &Frame, place: Place, content: AnyView) -> String 
             </head>
             <body class=place.outside.then_some("outside")>
                 <a class="skip" href=if live { "#live" } else { "#content" }>"Skip to the content"</a>
-                <header class="top">
-                    <a class="brand" href=paths::FUNNELS><Mark/>"Aurea"</a>
-                    {(!place.outside).then(|| view! { {way(place.way, place.title)} {live.then(live_mark)} {logout()} })}
+                <header>
+                    <div class="top">
+                        <a class="brand" href=paths::FUNNELS><Mark/>"Aurea"</a>
+                        {(!place.outside)
+                            .then(|| view! { {way(place.way, place.title)} {live.then(live_mark)} {logout()} })}
+                    </div>
+                    {simulated}
                 </header>
-                {simulated}
                 {main}
             </body>
         </html>

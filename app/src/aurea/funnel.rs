@@ -18,7 +18,7 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
             <a class="button quiet" href=sessions>"All sessions"</a>
         </div>
         {frame.forwarding.as_ref().map(|forwarding| forwarding_state(forwarding, &item.funnel, frame.now))}
-        {payments::unattributed(&page.unattributed, &item.funnel, frame.now)}
+        {payments::unattributed(&page.unattributed, frame.now)}
         <section class="card" aria-label="Figures">
             {tiles(&item.figures)}
             {chart::chart("Last 30 days", &item.days)}
@@ -49,7 +49,7 @@ fn sources(funnel: &str, sources: &[SourceItem]) -> Option<impl IntoView + use<>
         view! {
             <section class="card" aria-labelledby="sources">
                 <h2 id="sources">"Sources"</h2>
-                <div class="scroll" tabindex="0" role="region" aria-labelledby="sources">
+                <div class="scroll" tabindex="0" role="group" aria-labelledby="sources">
                     <table>
                         <caption class="unseen">"Sources of the last 30 days, those with most sessions first"</caption>
                         <thead>

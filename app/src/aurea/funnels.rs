@@ -29,18 +29,20 @@ fn card(item: &FunnelItem) -> impl IntoView + use<> {
 
 /// The figures side by side, in the order in which a visitor comes to them.
 pub(super) fn tiles(figures: &Figures) -> impl IntoView + use<> {
-    let of_sessions = format!("{} of sessions", format::share(figures.checkouts, figures.sessions));
-    let of_checkouts = format!("{} of checkouts", format::share(figures.conversions, figures.checkouts));
+    let of = |part, whole, name| (whole > 0).then(|| format!("{} of {name}", format::share(part, whole)));
+    let aside = |text: Option<String>| text.map(|text| view! { <dd class="aside">{text}</dd> });
+    let of_sessions = aside(of(figures.checkouts, figures.sessions, "sessions"));
+    let of_checkouts = aside(of(figures.conversions, figures.checkouts, "checkouts"));
     view! {
         <dl class="tiles">
             <div><dt>"Sessions"</dt><dd>{format::count(figures.sessions)}</dd></div>
             <div>
                 <dt>"Checkouts"</dt><dd>{format::count(figures.checkouts)}</dd>
-                <dd class="aside">{of_sessions}</dd>
+                {of_sessions}
             </div>
             <div>
                 <dt>"Conversions"</dt><dd>{format::count(figures.conversions)}</dd>
-                <dd class="aside">{of_checkouts}</dd>
+                {of_checkouts}
             </div>
             <div><dt>"Conversion rate"</dt><dd>{table::rate(figures)}</dd><dd class="aside">"of sessions"</dd></div>
             <div><dt>"Revenue"</dt><dd>{table::amounts(&figures.revenue)}</dd></div>

@@ -62,8 +62,16 @@ const refresh = async () => {
 };
 
 const source = new EventSource(live.dataset.live);
-source.addEventListener("open", () => show(true));
-source.addEventListener("error", () => show(false));
+let lost = false;
+source.addEventListener("open", () => {
+  show(true);
+  if (lost) refresh(); // what was said meanwhile was not heard
+  lost = false;
+});
+source.addEventListener("error", () => {
+  show(false);
+  lost = true;
+});
 source.addEventListener("changed", refresh);
 source.addEventListener("message", (message) => message.data === "changed" && refresh());
 // Time alone changes what is shown, too: "3 min ago", or that a session is over.

@@ -19,7 +19,7 @@ pub fn login(frame: &Frame, next: &str, fault: Option<&str>) -> String {
                 <code>"ttr login"</code>" prints a new one."
             </p>
             {fault}
-            <input type="hidden" name="next" value=next.to_owned()/>
+            <input type="hidden" name="next" value=text::line(next)/>
             <label for="token">"Token"</label>
             <input
                 id="token"

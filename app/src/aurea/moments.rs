@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::icons::icon;
 use super::model::{Moment, SessionPage};
-use super::timeline::{Piece, Step, Trip, TripEnd, pieces};
+use super::timeline::{Piece, Step, Trip, TripEnd, is_scroll, pieces};
 use super::words::{Sentence, Weight, sentence};
 use super::{format, paths, text};
 
@@ -37,7 +37,9 @@ pub(super) fn timeline(page: &SessionPage, now: i64) -> impl IntoView + use<> {
 fn drawn(piece: &Piece<'_>, start: i64, now: i64) -> AnyView {
     match piece {
         Piece::Step(it) => step(it, start),
-        Piece::Gap(ms) => view! { <li class="gap">{format::roughly(*ms)}" later"</li> }.into_any(),
+        Piece::Gap(ms) => {
+            view! { <li class="gap">{format!("{} later", format::roughly(*ms))}</li> }.into_any()
+        }
         Piece::Trip(it) => trip(it, start, now),
         Piece::End => view! { <li class="end">"After the end of the session"</li> }.into_any(),
     }
@@ -74,7 +76,8 @@ fn step(step: &Step<'_>, start: i64) -> AnyView {
     };
     let class = if last.after_end { format!("step {weight} after") } else { format!("step {weight}") };
     let same_name = step.moments.iter().all(|moment| moment.name == last.name);
-    let count = (times > 1 && same_name).then(|| view! { <span class="times">{format!("× {times}")}</span> });
+    let count = (times > 1 && same_name && !is_scroll(&last.name))
+        .then(|| view! { <span class="times">{format!("× {times}")}</span> });
     let quote = quote.map(|quote| view! { " "<q>{text::value(&quote)}</q> });
     let rest = rest.map(|rest| view! { " · "<strong class="amount"><bdi>{rest}</bdi></strong> });
     let moments: Vec<_> = step.moments.iter().map(|moment| part(moment, start)).collect();

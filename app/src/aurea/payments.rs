@@ -3,10 +3,10 @@
 use leptos::prelude::*;
 
 use super::model::{DeliveryItem, PaymentItem};
-use super::{format, paths, table, text};
+use super::{format, table, text};
 
 /// Payments that no session is known for, and what to do about them.
-pub(super) fn unattributed(items: &[PaymentItem], funnel: &str, now: i64) -> Option<impl IntoView + use<>> {
+pub(super) fn unattributed(items: &[PaymentItem], now: i64) -> Option<impl IntoView + use<>> {
     (!items.is_empty()).then(|| {
         view! {
             <section class="card warn" aria-labelledby="unattributed">
@@ -17,7 +17,7 @@ pub(super) fn unattributed(items: &[PaymentItem], funnel: &str, now: i64) -> Opt
                         them. They are not counted as conversions. It happens when somebody buys by a link of the
                         provider's own; if it happens with your buy button, "<code>"ttr doctor"</code>" says why."
                     </p>
-                    {list(items, funnel, now)}
+                    {list(items, now)}
                 </div>
             </section>
         }
@@ -25,24 +25,24 @@ pub(super) fn unattributed(items: &[PaymentItem], funnel: &str, now: i64) -> Opt
 }
 
 /// The money of a session.
-pub(super) fn of_session(items: &[PaymentItem], funnel: &str, now: i64) -> Option<impl IntoView + use<>> {
+pub(super) fn of_session(items: &[PaymentItem], now: i64) -> Option<impl IntoView + use<>> {
     (!items.is_empty()).then(|| {
         let title = if items.len() == 1 { "Payment" } else { "Payments" };
         view! {
             <section class="card" aria-labelledby="payments">
                 <h2 id="payments">{title}</h2>
-                {list(items, funnel, now)}
+                {list(items, now)}
             </section>
         }
     })
 }
 
-fn list(items: &[PaymentItem], funnel: &str, now: i64) -> impl IntoView + use<> {
-    let items: Vec<_> = items.iter().enumerate().map(|(at, item)| payment(at, item, funnel, now)).collect();
+fn list(items: &[PaymentItem], now: i64) -> impl IntoView + use<> {
+    let items: Vec<_> = items.iter().enumerate().map(|(at, item)| payment(at, item, now)).collect();
     view! { <ul class="payments">{items}</ul> }
 }
 
-fn payment(at: usize, item: &PaymentItem, funnel: &str, now: i64) -> impl IntoView + use<> {
+fn payment(at: usize, item: &PaymentItem, now: i64) -> impl IntoView + use<> {
     let amount = match &item.amount {
         Ok(Some(amount)) => {
             view! { <strong class="amount">{text::line(&format::money(amount))}</strong> }.into_any()
@@ -54,15 +54,12 @@ fn payment(at: usize, item: &PaymentItem, funnel: &str, now: i64) -> impl IntoVi
         }
     };
     let renewal = (item.kind == "renewal").then(|| view! { <span class="badge ended">"Renewal"</span> });
-    let session = item.session_id.as_deref().map(|id| {
-        view! { " · "<a href=paths::session(funnel, id)>"Session "<bdi>{text::short_id(id)}</bdi></a> }
-    });
     let deliveries = format::counted(item.deliveries.len() as u64, "delivery", "deliveries");
     let rows: Vec<_> = item.deliveries.iter().map(|delivery| delivery_row(delivery, now)).collect();
     view! {
         <li>
             <p class="payment">{amount}{renewal}<span class="soft">{table::time(now, item.paid_at)}</span></p>
-            <p class="soft">{text::value(&item.provider)}" · "{text::value(&item.payment_id)}{session}</p>
+            <p class="soft">{text::value(&item.provider)}" · "{text::value(&item.payment_id)}</p>
             <details id=format!("payment-{at}")>
                 <summary>{deliveries}</summary>
                 <ul class="deliveries">{rows}</ul>

@@ -12,7 +12,7 @@ pub fn session(frame: &Frame, page: &SessionPage) -> String {
     let content = view! {
         {head(page, frame.now)}
         {moments::timeline(page, frame.now)}
-        {payments::of_session(&page.payments, &page.funnel, frame.now)}
+        {payments::of_session(&page.payments, frame.now)}
         {others(page, frame.now)}
         {raw(page)}
     };

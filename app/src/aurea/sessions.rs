@@ -58,7 +58,7 @@ fn form(page: &SessionsPage) -> impl IntoView + use<> {
         .chain(page.sources.iter().map(|source| text::cut(source, 200)));
     let events = CATALOGUE.iter().map(|(name, _)| (*name).to_owned());
     let visitor = (!filter.anonymous_id.is_empty()).then(|| {
-        view! { <input type="hidden" name="anonymousId" value=filter.anonymous_id.clone()/> }
+        view! { <input type="hidden" name="anonymousId" value=text::line(&filter.anonymous_id)/> }
     });
     view! {
         <form class="filters" method="get" action=paths::sessions(&page.funnel) role="search" aria-label="Filter sessions">
@@ -132,7 +132,7 @@ fn chip(page: &SessionsPage, name: &str, label: &'static str, value: &str) -> im
         <li>
             <a class="chip" href=removed>
                 <span class="unseen">"Remove filter "</span>
-                <span class="soft">{label}</span>" "<bdi>{shown}</bdi>" "<span class="cross" aria-hidden="true">"×"</span>
+                <span class="soft">{label}</span><bdi>{shown}</bdi><span class="cross" aria-hidden="true">"×"</span>
             </a>
         </li>
     }

@@ -101,8 +101,8 @@ pub(super) fn sessions(
 }
 
 fn row(funnel: &str, item: &SessionItem, now: i64) -> impl IntoView + use<> {
-    let who = item.anonymous_id.as_deref().map_or_else(|| "a visitor without id".to_owned(), text::short_id);
-    let label = format!("Session of {who}, {}", format::ago(now, item.started_at));
+    let who = item.anonymous_id.as_deref().map_or_else(|| "No id".to_owned(), text::short_id);
+    let label = format!("{who}: session of {}", format::ago(now, item.started_at));
     let value = item
         .value
         .as_ref()

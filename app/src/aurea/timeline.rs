@@ -23,7 +23,8 @@ pub(super) enum Piece<'a> {
 /// One entry: a moment, or several that are one thing to a reader.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step<'a> {
-    /// In order, at least one; in a step of several all scrolling, all of one video, or all of one name.
+    /// In order, at least one; in a step of several all scrolling, all of one video, or all of one
+    /// name and subject.
     pub(super) moments: &'a [Moment],
 }
 
@@ -117,18 +118,18 @@ fn steps(moments: &[Moment]) -> Vec<Step<'_>> {
 /// Whether `next` is one step with the moment before it.
 fn is_one_step(moment: &Moment, next: &Moment) -> bool {
     let scrolls = is_scroll(&moment.name) && is_scroll(&next.name);
-    let plays = is_video(&moment.name) && is_video(&next.name) && video(moment) == video(next);
+    let plays = is_video(&moment.name) && is_video(&next.name) && subject(moment) == subject(next);
     let starts_anew = next.name == name::VIDEO_STARTED && moment.name == name::VIDEO_COMPLETED;
     let one = if plays { !starts_anew } else { scrolls || repeats(moment, next) };
     let pauses = next.at.saturating_sub(moment.at) > GAP && !plays; // a video plays on between its events
     one && !pauses && moment.after_end == next.after_end
 }
 
-/// The same thing again. Money is never folded: each payment stands for itself.
+/// The same thing happened to the same subject again. Money is never folded: each payment stands for itself.
 fn repeats(moment: &Moment, next: &Moment) -> bool {
     let stands_alone = crate::event::sender_of(&next.name) == crate::event::Sender::Server
         || [name::CHECKOUT_STARTED, name::CHECKOUT_RETURNED, name::SESSION_END].contains(&next.name.as_str());
-    moment.name == next.name && !stands_alone
+    moment.name == next.name && subject(moment) == subject(next) && !stands_alone
 }
 
 /// Whether it tells how far the page was scrolled.
@@ -141,8 +142,27 @@ pub(super) fn is_video(event_name: &str) -> bool {
     event_name.starts_with("video_")
 }
 
-fn video(moment: &Moment) -> Option<&str> {
-    fact(moment, &["video"])
+/// What a moment happened to: the question, the page, the video.
+pub(super) fn subject(moment: &Moment) -> Option<&str> {
+    let names: &[&str] = match moment.name.as_str() {
+        name::PAGE_VIEW => return Some(page(moment)),
+        name::FAQ_OPENED | name::FAQ_CLOSED => &["question"],
+        name::CTA_CLICKED => &["label", "cta", "text", "location"],
+        name::SECTION_VIEWED => &["section", "name", "id"],
+        name::OUTBOUND_CLICKED => &["url", "href", "host"],
+        name::BUY_BUTTON_CLICKED => &["product"],
+        video if is_video(video) => &["video"],
+        _ => return None,
+    };
+    fact(moment, names)
+}
+
+/// The page of a moment without scheme, host and query: `/`.
+fn page(moment: &Moment) -> &str {
+    let Some(url) = moment.page_url.as_deref() else { return "a page" };
+    let Some((_, rest)) = url.split_once("://") else { return url };
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    path.split(['?', '#']).next().unwrap_or(path)
 }
 
 /// The first of the named properties that is there.

@@ -2,7 +2,7 @@
 
 use super::icons::Icon;
 use super::model::{Amount, Moment};
-use super::timeline::{Step, fact, is_scroll, is_video};
+use super::timeline::{Step, fact, is_scroll, is_video, subject};
 use super::{format, text};
 use crate::event::name;
 
@@ -40,38 +40,26 @@ pub(super) struct Sentence {
 pub(super) fn sentence(step: &Step<'_>) -> Sentence {
     let moment = step.last();
     let event_name = moment.name.as_str();
+    let known = |icon, weight, says: &str| plain(icon, weight, says.to_owned(), subject(moment));
     if is_scroll(event_name) {
-        return plain(Icon::Scroll, Weight::Quiet, format!("Scrolled to {} %", deepest(step)), None);
+        return known(Icon::Scroll, Weight::Quiet, &format!("Scrolled to {} %", deepest(step)));
     }
     if is_video(event_name) {
-        return plain(Icon::Video, Weight::Plain, watched(step).to_owned(), fact(moment, &["video"]));
+        return known(Icon::Video, Weight::Plain, watched(step));
     }
-    let known = |icon, weight, says: &str, quote| plain(icon, weight, says.to_owned(), quote);
     match event_name {
-        name::PAGE_VIEW => known(Icon::Page, Weight::Plain, "Looked at", Some(page(moment))),
-        name::FAQ_OPENED => {
-            known(Icon::Question, Weight::Plain, "Opened the question", fact(moment, &["question"]))
-        }
-        name::FAQ_CLOSED => {
-            known(Icon::Question, Weight::Quiet, "Closed the question", fact(moment, &["question"]))
-        }
-        name::CTA_CLICKED => {
-            known(Icon::Press, Weight::Plain, "Pressed", fact(moment, &["label", "cta", "text", "location"]))
-        }
-        name::SECTION_VIEWED => {
-            known(Icon::Section, Weight::Quiet, "Saw the section", fact(moment, &["section", "name", "id"]))
-        }
-        name::OUTBOUND_CLICKED => {
-            known(Icon::Outbound, Weight::Plain, "Followed a link to", fact(moment, &["url", "href", "host"]))
-        }
-        name::WEB_VITALS => known(Icon::Gauge, Weight::Quiet, "Page speed measured", None),
-        name::BUY_BUTTON_CLICKED => {
-            known(Icon::Buy, Weight::Strong, "Pressed Buy", fact(moment, &["product"]))
-        }
+        name::PAGE_VIEW => known(Icon::Page, Weight::Plain, "Looked at"),
+        name::FAQ_OPENED => known(Icon::Question, Weight::Plain, "Opened the question"),
+        name::FAQ_CLOSED => known(Icon::Question, Weight::Quiet, "Closed the question"),
+        name::CTA_CLICKED => known(Icon::Press, Weight::Plain, "Pressed"),
+        name::SECTION_VIEWED => known(Icon::Section, Weight::Quiet, "Saw the section"),
+        name::OUTBOUND_CLICKED => known(Icon::Outbound, Weight::Plain, "Followed a link to"),
+        name::WEB_VITALS => known(Icon::Gauge, Weight::Quiet, "Page speed measured"),
+        name::BUY_BUTTON_CLICKED => known(Icon::Buy, Weight::Strong, "Pressed Buy"),
         name::CHECKOUT_STARTED => {
             money(Icon::Checkout, Weight::Strong, "Went to the checkout", moment, &["price"])
         }
-        name::CHECKOUT_RETURNED => known(Icon::Return, Weight::Plain, "Came back from the checkout", None),
+        name::CHECKOUT_RETURNED => known(Icon::Return, Weight::Plain, "Came back from the checkout"),
         name::CHECKOUT_COMPLETED => money(Icon::Paid, Weight::Money, "Paid", moment, &["revenue"]),
         name::CHECKOUT_FAILED => {
             money(Icon::Failed, Weight::Loss, "The payment failed", moment, &["revenue"])
@@ -86,9 +74,9 @@ pub(super) fn sentence(step: &Step<'_>) -> Sentence {
             money(Icon::Renewal, Weight::Money, "Renewed", moment, &["amount", "revenue"])
         }
         name::SESSION_END if fact(moment, &["converted"]) == Some("true") => {
-            known(Icon::Closed, Weight::Plain, "The session ended with the conversion", None)
+            known(Icon::Closed, Weight::Plain, "The session ended with the conversion")
         }
-        name::SESSION_END => known(Icon::Leave, Weight::Plain, "Left the page", None),
+        name::SESSION_END => known(Icon::Leave, Weight::Plain, "Left the page"),
         custom => plain(Icon::Custom, Weight::Plain, String::new(), Some(custom)),
     }
 }
@@ -127,14 +115,6 @@ fn watched(step: &Step<'_>) -> &'static str {
         () if seen(name::VIDEO_STARTED) => "Began to watch",
         () => "Paused",
     }
-}
-
-/// The page of a moment without scheme, host and query: `/`.
-fn page(moment: &Moment) -> &str {
-    let Some(url) = moment.page_url.as_deref() else { return "a page" };
-    let Some((_, rest)) = url.split_once("://") else { return url };
-    let path = rest.find('/').map_or("/", |at| &rest[at..]);
-    path.split(['?', '#']).next().unwrap_or(path)
 }
 
 #[cfg(test)]
