@@ -8,13 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
-use server::config::{Config, Mode};
+use server::config::{BAD_CONFIGURATION, Config, Mode};
+use server::ops::doctor;
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use tracing_subscriber::EnvFilter;
-
-/// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
-const BAD_CONFIGURATION: u8 = 78;
 
 /// Keeps ONE session from landing to purchase.
 #[derive(Parser)]
@@ -31,11 +29,23 @@ struct Cli {
 enum Command {
     /// Serve the site (what `ttr` alone does)
     Serve,
+    /// Say what is wrong with the site, and how to mend it
+    Doctor(doctor::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match Config::load(&cli.config, &environment()) {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let env = environment();
+    let command = match cli.command.unwrap_or(Command::Serve) {
+        // It shows the faults itself.
+        Command::Doctor(args) => return runtime.block_on(doctor::run(&cli.config, &env, &args)),
+        command => command,
+    };
+    let config = match Config::load(&cli.config, &env) {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
@@ -45,11 +55,6 @@ fn main() -> ExitCode {
         }
     };
     log(config.mode);
-    let Command::Serve = cli.command.unwrap_or(Command::Serve);
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
     match runtime.block_on(run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod collector;
+mod doctor;
 mod durability;
 mod owner;
 mod site;

@@ -19,6 +19,7 @@ use crate::domain::ledger::Payment;
 use readers::Readers;
 use writer::Writer;
 
+pub mod examine;
 mod readers;
 mod rows;
 mod writer;
