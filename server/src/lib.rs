@@ -8,6 +8,7 @@ pub mod backend;
 pub mod checkout;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod error;
 pub mod ingest;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 use server::config::{BAD_CONFIGURATION, Config, Mode};
+use server::demo;
 use server::ops::doctor;
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
@@ -31,6 +32,8 @@ enum Command {
     Serve,
     /// Say what is wrong with the site, and how to mend it
     Doctor(doctor::Args),
+    /// Fill the store with made-up visits, to try the screens
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,11 +43,10 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let env = environment();
-    let command = match cli.command.unwrap_or(Command::Serve) {
-        // It shows the faults itself.
-        Command::Doctor(args) => return runtime.block_on(doctor::run(&cli.config, &env, &args)),
-        command => command,
-    };
+    let command = cli.command.unwrap_or(Command::Serve);
+    if let Command::Doctor(args) = &command {
+        return runtime.block_on(doctor::run(&cli.config, &env, args)); // it shows the faults itself
+    }
     let config = match Config::load(&cli.config, &env) {
         Ok(config) => config,
         Err(faults) => {
@@ -54,7 +56,11 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    log(config.mode);
+    if let Command::Demo(args) = &command {
+        log(config.mode, "error"); // a line for each made-up visit helps nobody
+        return runtime.block_on(demo::run(&config, args));
+    }
+    log(config.mode, "info");
     match runtime.block_on(run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
@@ -74,8 +80,8 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 }
 
 /// Lines for people in development, JSON for machines in production. `RUST_LOG` chooses how much.
-fn log(mode: Mode) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn log(mode: Mode, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match mode {
         Mode::Development => builder.with_target(false).with_ansi(std::io::stdout().is_terminal()).init(),

@@ -6,6 +6,7 @@
 
 mod checkout;
 mod collector;
+mod demo;
 mod doctor;
 mod durability;
 mod owner;
