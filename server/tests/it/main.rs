@@ -11,6 +11,7 @@ mod doctor;
 mod durability;
 mod owner;
 mod site;
+mod startup;
 mod store;
 mod support;
 mod webhook;
