@@ -204,6 +204,20 @@ fn a_secrets_file_that_everybody_can_read_is_named() {
     snapshot("readable_secret", &patient.complains());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let patient = Patient::sound();
+    let bytes = std::ffi::OsStr::from_bytes(b"canary\xff");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ttr"));
+    command.args(["doctor", "--offline"]).current_dir(patient.folder.path()).env_clear().envs(&patient.env);
+    let output = command.env("WHOP_API_KEY", bytes).env("SOMEBODYS_BYTES", bytes).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("WHOP_API_KEY is not text") && !said.contains("SOMEBODYS"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
 #[test]
 fn a_store_that_is_no_database_is_named() {
     let patient = Patient::sound();

@@ -14,14 +14,13 @@ pub(super) fn check(offset: Option<Millis>) -> Check {
     let mend = "let the machine keep its time by NTP: timedatectl set-ntp true";
     let direction = if offset > 0 { "behind" } else { "ahead" };
     let by = offset.unsigned_abs() / 1000;
-    match offset.abs() {
-        ..=NOTICEABLE => Check::ok("clock", "it agrees with the others'"),
-        ..=REFUSED => Check::warn("clock", format!("it is {by} s {direction}"), mend),
-        _ => Check::fail(
-            "clock",
-            format!("it is {by} s {direction}: beyond 300 s every signed delivery is refused"),
-            mend,
-        ),
+    if offset.abs() <= NOTICEABLE {
+        Check::ok("clock", "it agrees with the others'")
+    } else if offset.abs() <= REFUSED {
+        Check::warn("clock", format!("it is {by} s {direction}"), mend)
+    } else {
+        let message = format!("it is {by} s {direction}: beyond 300 s every signed delivery is refused");
+        Check::fail("clock", message, mend)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every fault of `Leptos.toml` and the environment, each with its way out.
 
+use std::ffi::OsString;
+
 use super::Check;
 use crate::config::{Config, Fault, Mode};
 
@@ -18,6 +20,27 @@ pub(super) fn check(config: &Result<Config, Vec<Fault>>) -> Vec<Check> {
             .map(|fault| Check::fail("configuration", fault.to_string(), mend(&fault.place)))
             .collect(),
     }
+}
+
+/// Variables of ours that are not text: the program starts as if they were not set.
+pub(super) fn unreadable(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<Check> {
+    let ours = |name: &str| {
+        ["AUREA_", "DATABASE_URL", "LEPTOS_", "SITE_URL", "TTR_", "WHOP_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    environment
+        .filter(|(_, value)| value.to_str().is_none())
+        .filter_map(|(name, _)| name.into_string().ok().filter(|name| ours(name)))
+        .map(|name| {
+            let message = format!("{name} is not text (UTF-8) and is not read");
+            Check::warn(
+                "configuration",
+                message,
+                format!("set {name} anew; something broke it on its way here"),
+            )
+        })
+        .collect()
 }
 
 /// `place` is a variable, or `FILE:LINE: key`, or a file.

@@ -90,9 +90,11 @@ impl Check {
 
 /// Examines and prints. Exit code 0: nothing or warnings only; 1: something does not work; 78: the configuration can't
 /// be used.
+#[allow(clippy::implicit_hasher)] // main alone reads the environment
 pub async fn run(config_path: &Path, env: &HashMap<String, String>, args: &Args) -> ExitCode {
     let network = if args.offline { Network::offline() } else { Network::new() };
-    let report = examine(config_path, env, &network).await;
+    let mut report = examine(config_path, env, &network).await;
+    report.checks.extend(configuration::unreadable(std::env::vars_os()));
     if args.json {
         println!("{}", report.json());
     } else {

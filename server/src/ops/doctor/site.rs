@@ -35,9 +35,8 @@ pub(super) async fn check(config: &Config, network: &Network) -> Findings {
 /// Free, or already ours.
 async fn port(addr: SocketAddr, network: &Network) -> Check {
     let id = "site.port";
-    let taken = match TcpListener::bind(addr) {
-        Ok(_) => return Check::ok(id, format!("{addr} is free")),
-        Err(error) => error,
+    let Err(taken) = TcpListener::bind(addr) else {
+        return Check::ok(id, format!("{addr} is free"));
     };
     if taken.kind() != ErrorKind::AddrInUse {
         let mend = "set LEPTOS_SITE_ADDR to an address of this machine and a port above 1023";
