@@ -6,6 +6,7 @@
 pub mod aurea;
 pub mod backend;
 pub mod checkout;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod demo;

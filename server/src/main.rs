@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use server::aurea::Access;
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
 use server::ops::doctor;
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
+use server::store::sqlite::SqliteStore;
 use tracing_subscriber::EnvFilter;
 
 /// Keeps ONE session from landing to purchase.
@@ -30,6 +32,8 @@ struct Cli {
 enum Command {
     /// Serve the site (what `ttr` alone does)
     Serve,
+    /// Print a new link to the owner's screens; the old one and every login end
+    Login,
     /// Say what is wrong with the site, and how to mend it
     Doctor(doctor::Args),
     /// Fill the store with made-up visits, to try the screens
@@ -56,12 +60,15 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    if let Command::Demo(args) = &command {
-        log(config.mode, "error"); // a line for each made-up visit helps nobody
-        return runtime.block_on(demo::run(&config, args));
-    }
-    log(config.mode, "info");
-    match runtime.block_on(run(config)) {
+    let quiet = matches!(command, Command::Demo(_)); // a line for each made-up visit helps nobody
+    log(config.mode, if quiet { "error" } else { "info" });
+    let done = match command {
+        Command::Serve => runtime.block_on(run(config)),
+        Command::Login => runtime.block_on(log_in_anew(config)),
+        Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
+        Command::Doctor(_) => unreachable!("it was answered without a configuration"),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -101,8 +108,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         (None, Some(simulator)) => simulator.whop_settings(),
         (None, None) => unreachable!("the configuration has a provider or the simulator"),
     };
-    let token = config.admin_token.clone().unwrap_or_else(|| made_token(&config));
-    let application = serve::build(&config, whop, simulator.is_some(), token)?;
+    let application = serve::build(&config, whop, simulator.is_some()).await?;
     tracing::info!("the site is at {}", config.site.origin());
     if let Some(simulator) = &simulator {
         tracing::info!(
@@ -110,17 +116,30 @@ async fn run(config: Config) -> Result<(), ServeError> {
             simulator.origin()
         );
     }
+    if let Some(token) = &application.new_token {
+        show_login(&config, token);
+    }
     serve::serve(application, listener).await
 }
 
-/// Without a token of the owner's, one for this run.
-fn made_token(config: &Config) -> SecretString {
-    let token: String =
-        (0..32).map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric))).collect();
-    if config.mode == Mode::Development {
-        tracing::info!("AUREA_ADMIN_TOKEN is not set; for this run it is {token}");
-    } else {
-        tracing::warn!("AUREA_ADMIN_TOKEN is not set: the owner's JSON is closed");
+/// Makes a new token and shows it.
+async fn log_in_anew(config: Config) -> Result<(), ServeError> {
+    if config.admin_token.is_some() {
+        println!("AUREA_ADMIN_TOKEN is set: log in with it at {}/aurea/login", config.site.origin());
+        return Ok(());
     }
-    token.into()
+    let store = SqliteStore::open(&config.database)?;
+    let token = Access::renew(&store).await?;
+    store.close().await;
+    show_login(&config, &token);
+    Ok(())
+}
+
+/// On standard output and not in the log: a secret, for the person who started the program.
+fn show_login(config: &Config, token: &SecretString) {
+    let origin = config.site.origin();
+    println!("\nThe owner's screens: {origin}/aurea/login?token={}\n", token.expose_secret());
+    println!(
+        "Keep this link: only a hash of it is stored. `ttr login` makes a new one and ends every login.\n"
+    );
 }

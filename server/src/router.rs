@@ -8,6 +8,7 @@ use app::Page;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower::util::MapResponseLayer;
@@ -16,12 +17,13 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::aurea::{self, AdminToken};
+use crate::aurea::{self, Access, Assets, api, live, login, screens, screens::Screens};
 use crate::backend::{self, ServerBackend};
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::ingest::{self, Collector};
 use crate::report::Report;
+use crate::serve::Stopping;
 use crate::site::{self, Pages};
 use crate::store::Store;
 use crate::{ops, webhook};
@@ -46,8 +48,14 @@ pub struct AppState {
     pub backend: Arc<ServerBackend>,
     /// Answers the owner.
     pub report: Report,
-    /// Opens what is the owner's.
-    pub admin_token: AdminToken,
+    /// Knows the owner.
+    pub access: Arc<Access>,
+    /// The owner's screens.
+    pub screens: Arc<Screens>,
+    /// The screens' files.
+    pub assets: Arc<Assets>,
+    /// Says when the program is to stop.
+    pub stopping: Stopping,
 }
 
 /// What the layers need to know.
@@ -66,10 +74,21 @@ pub struct Shell<'a> {
 pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
     let fixed = fixed_headers(shell);
     let events = || post(ingest::collect).layer(DefaultBodyLimit::max(ingest::sender::MAX_BODY));
+    let json = Router::new()
+        .route("/funnels/{funnel}/sessions", get(api::sessions))
+        .route("/funnels/{funnel}/sessions/{session}", get(api::session))
+        .route("/funnels/{funnel}/payments", get(api::payments))
+        .layer(always(header::CACHE_CONTROL, "no-store"));
     let owners = Router::new()
-        .route("/funnels/{funnel}/sessions", get(aurea::sessions))
-        .route("/funnels/{funnel}/sessions/{session}", get(aurea::session))
-        .route("/funnels/{funnel}/payments", get(aurea::payments))
+        .route("/", get(screens::funnels))
+        .route("/funnels/{funnel}", get(screens::funnel))
+        .route("/funnels/{funnel}/sessions", get(screens::sessions))
+        .route("/funnels/{funnel}/sessions/{session}", get(screens::session))
+        .route("/funnels/{funnel}/sessions/{session}/live", get(live::live))
+        .fallback(screens::unknown)
+        .layer(from_fn_with_state(state.clone(), login::guard))
+        .route("/login", get(login::show).post(login::enter_by_form))
+        .route("/logout", post(login::leave))
         .layer(always(header::CACHE_CONTROL, "no-store"));
     Router::new()
         .route("/", site::show(Page::Landing))
@@ -82,7 +101,9 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/api/webhooks/whop", post(backend::server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
         .route("/api/track/events", events())
         .route("/api/pulse", events())
-        .nest("/api/aurea", owners)
+        .nest("/api/aurea", json)
+        .nest("/aurea", owners)
+        .route("/aurea/assets/{name}", get(aurea::asset))
         .route("/health/live", get(ops::live))
         .route("/health/ready", get(ops::ready))
         .nest_service("/pkg", pkg(shell))

@@ -8,9 +8,11 @@ use axum::Router;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use crate::aurea::AdminToken;
+use crate::aurea::screens::Screens;
+use crate::aurea::{Access, Assets};
 use crate::backend::ServerBackend;
 use crate::checkout::Checkouts;
+use crate::client::Clients;
 use crate::config::{Config, Mode};
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
@@ -56,14 +58,39 @@ pub struct Application {
     pub router: Router,
     /// The store, to be closed at the end.
     pub store: Arc<SqliteStore>,
+    /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
+    pub new_token: Option<SecretString>,
+    /// To be told when the program stops.
+    pub stopping: Stopping,
+}
+
+/// Says that the program is to stop, to whatever would go on for ever.
+#[derive(Clone, Debug)]
+pub struct Stopping(tokio::sync::watch::Sender<bool>);
+
+impl Default for Stopping {
+    fn default() -> Self {
+        Self(tokio::sync::watch::Sender::new(false))
+    }
+}
+
+impl Stopping {
+    /// From now on.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Returns when it is time.
+    pub async fn wait(&self) {
+        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await; // the sender lives as long as `self`
+    }
 }
 
 /// Puts the program together. `whop` is how the provider, real or simulated, is reached.
-pub fn build(
+pub async fn build(
     config: &Config,
     whop: whop::Settings,
     simulated: bool,
-    token: SecretString,
 ) -> Result<Application, ServeError> {
     let http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -71,8 +98,10 @@ pub fn build(
         .timeout(Duration::from_secs(20))
         .build()?;
     let store = Arc::new(SqliteStore::open(&config.database)?);
+    let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
+    let stopping = Stopping::default();
     let assets = assets(config, reload_port);
     let site = Arc::new(site(config, &assets, simulated, reload_port));
     let csp = csp::header(&Policy {
@@ -83,14 +112,16 @@ pub fn build(
         form_origins: &provider.redirect_origins(),
         reload_port: site.reload_port,
     });
-    let state = state(config, Arc::clone(&store) as Arc<dyn Store>, provider, Pages::render(&site), token);
+    let pages = Pages::render(&site);
+    let state =
+        state(config, Arc::clone(&store) as Arc<dyn Store>, provider, pages, simulated, stopping.clone());
     let shell = Shell {
         site_root: &config.site.root,
         hashed: assets.hashed,
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), store })
+    Ok(Application { router: router(state, &shell), store, new_token, stopping })
 }
 
 /// The built files' names; says so when they are not there.
@@ -139,7 +170,8 @@ fn state(
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
     pages: Pages,
-    token: SecretString,
+    simulated: bool,
+    stopping: Stopping,
 ) -> AppState {
     let funnel = config.funnel.id.clone();
     let checkouts = Checkouts {
@@ -156,31 +188,42 @@ fn state(
         development: config.mode == Mode::Development,
     };
     let origin = config.site.origin();
+    let clients = Clients::new(config.site.trusted_proxies.clone());
+    let report = Report::new(Arc::clone(&store));
+    let assets = Arc::new(Assets::default());
     AppState {
         pages,
+        access: Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone())),
+        screens: Arc::new(Screens {
+            report: report.clone(),
+            assets: Arc::clone(&assets),
+            own: funnel.clone(),
+            simulated,
+        }),
+        assets,
         gate: Arc::new(Gate { funnel, origin: origin.clone(), keys: config.receive_keys.clone() }),
-        limit: Arc::new(Limit::new(config.site.trusted_proxies.clone())),
+        limit: Arc::new(Limit::new(clients)),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency)),
         backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin }),
-        report: Report::new(Arc::clone(&store)),
-        admin_token: AdminToken::new(token),
+        report,
         store,
+        stopping,
     }
 }
 
 /// Listens and answers until a signal says stop; then drains, writes what waits and closes the store.
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
-    let stopping = Arc::new(tokio::sync::Notify::new());
-    let told = Arc::clone(&stopping);
+    let stopping = application.stopping.clone();
+    let told = stopping.clone();
     let server =
         axum::serve(listener, application.router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move {
                 stop_signal().await;
                 tracing::info!("stopping");
-                told.notify_one();
+                told.begin();
             });
     let drained = async {
-        stopping.notified().await;
+        stopping.wait().await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {

@@ -148,6 +148,10 @@ fn delivery(
         Fact::Other => DeliveryState::Ignored,
         Fact::Unparsable(_) => DeliveryState::Unparsable,
     };
+    let payment_id = match &notice.fact {
+        Fact::Paid(paid) => Some(paid.payment_id.clone()),
+        _ => None,
+    };
     Delivery {
         provider,
         delivery_id: signed_id
@@ -157,5 +161,6 @@ fn delivery(
         state,
         body: body.to_vec(),
         received_at: now,
+        payment_id,
     }
 }

@@ -236,6 +236,8 @@ pub struct Moment {
     pub page_url: Option<String>,
     /// Who said so: `browser`, `key` or `server`.
     pub source: String,
+    /// The money it speaks of, if its properties name an amount and a currency that can be read.
+    pub amount: Option<Amount>,
     /// True when the conversion had already closed the session.
     pub after_end: bool,
 }

@@ -43,7 +43,7 @@ const PROVIDER_HOSTS: &[&str] =
 const MAX_URL: usize = 2048;
 
 /// One way a visitor arrived. All absent means direct.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Touch {
     /// `utm_source`, else who set the click id, else the referrer's host.

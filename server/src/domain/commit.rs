@@ -4,8 +4,10 @@
 //! say before is filled in when a later delivery says it. Writing a commit twice, or two commits in either order,
 //! therefore leaves the same store: repeats need no special case anywhere.
 
+use app::event::SessionId;
+
 use super::Millis;
-use super::event::Event;
+use super::event::{Event, FunnelId};
 use super::ledger::{Conversion, Payment};
 
 /// A signed webhook request that was verified.
@@ -23,6 +25,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// When it arrived.
     pub received_at: Millis,
+    /// The provider's id of the payment that it told of.
+    pub payment_id: Option<String>,
 }
 
 /// What became of a delivery.
@@ -70,4 +74,6 @@ pub struct Committed {
     pub new_events: Vec<bool>,
     /// Whether the delivery was new; `false` when there was none.
     pub new_delivery: bool,
+    /// The sessions that are not as they were.
+    pub changed: Vec<(FunnelId, SessionId)>,
 }

@@ -89,6 +89,20 @@ pub struct Conversion {
 /// The type of a conversion that says none.
 pub const PURCHASE: &str = "purchase";
 
+/// The sum of conversions, oldest first, in the first one's currency. Other currencies are not added.
+pub fn total(conversions: &[Conversion]) -> Option<Money> {
+    let amounts = || conversions.iter().filter_map(|conversion| conversion.amount);
+    let currency = amounts().next()?.currency;
+    let same = amounts().filter(|amount| amount.currency == currency).map(|amount| amount.minor);
+    Some(Money { minor: same.fold(0, i64::saturating_add), currency })
+}
+
+/// Puts conversions into the order in which they count, each once.
+pub fn sort(conversions: &mut Vec<Conversion>) {
+    conversions.sort_by(|a, b| (a.converted_at, &a.key).cmp(&(b.converted_at, &b.key)));
+    conversions.dedup_by(|a, b| a.key == b.key);
+}
+
 /// Records a payment: the payment itself and, when it is a first payment of a known amount, the conversion with its two
 /// events, `checkout_completed` and `session_end`, in the session that began the checkout.
 pub fn record(payment: Payment) -> Commit {
@@ -155,6 +169,24 @@ fn without_nulls(value: Value) -> Map<String, Value> {
     }
 }
 
+fn text_in<'a>(properties: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The money under `key`, in the `currency` beside it or in `otherwise`. What is no amount of money is none.
+pub fn amount_in(properties: &Map<String, Value>, key: &str, otherwise: Option<Currency>) -> Option<Money> {
+    let currency = match text_in(properties, "currency") {
+        Some(code) => Currency::parse(code).ok()?,
+        None => otherwise?,
+    };
+    let text = match properties.get(key)? {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return None,
+    };
+    Money::parse_major(&text, currency).ok()
+}
+
 /// The conversion that a `checkout_completed` posted with a key tells of; its key is (funnel, source, orderId).
 ///
 /// A missing currency is the funnel's, a missing type is `purchase`. A revenue that is no amount of money gives a
@@ -163,14 +195,8 @@ pub fn conversion_of_keyed_event(event: &Event, funnel_currency: Currency) -> Op
     if event.name != name::CHECKOUT_COMPLETED || event.source != Source::Key {
         return None;
     }
-    let text = |key: &str| event.properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let currency = text("currency").map_or(Ok(funnel_currency), Currency::parse).ok();
-    let revenue = match event.properties.get("revenue") {
-        Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let amount = currency.zip(revenue).and_then(|(currency, text)| Money::parse_major(&text, currency).ok());
+    let text = |key: &str| text_in(&event.properties, key);
+    let amount = amount_in(&event.properties, "revenue", Some(funnel_currency));
     Some(Conversion {
         key: PaymentKey {
             funnel: event.funnel.clone(),

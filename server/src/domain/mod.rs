@@ -6,6 +6,7 @@ pub mod event;
 pub mod ledger;
 pub mod money;
 pub mod session;
+pub mod summary;
 
 /// Milliseconds since 1970, UTC.
 pub type Millis = i64;

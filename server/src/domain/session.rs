@@ -9,8 +9,8 @@ use app::event::{AnonymousId, SessionId, name};
 
 use super::attribution::{Touch, first_touch};
 use super::event::Event;
-use super::ledger::Conversion;
-use super::money::Currency;
+use super::ledger::{self, Conversion};
+use super::money::Money;
 use super::{DAY, Millis};
 
 /// A session is over after so long without activity.
@@ -50,9 +50,13 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
     }
     let mut events: Vec<Event> = unique.into_values().collect();
     events.sort_by(|a, b| order(a).cmp(&order(b)));
-    conversions.sort_by(|a, b| (a.converted_at, &a.key).cmp(&(b.converted_at, &b.key)));
-    conversions.dedup_by(|a, b| a.key == b.key);
+    ledger::sort(&mut conversions);
 
+    let touch = first_touch(&events);
+    let anonymous_id = events
+        .iter()
+        .find_map(|event| event.anonymous_id.clone())
+        .or_else(|| conversions.iter().find_map(|conversion| conversion.anonymous_id.clone()));
     let last = events.len().checked_sub(1)?;
     let mut position = 0;
     events.retain(|event| {
@@ -65,14 +69,9 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
         .iter()
         .find(|event| event.is_converted_end() && !conversions.is_empty())
         .map(|event| event.timestamp);
-    let touch = first_touch(&events);
     let session_id = events
         .first()
         .map_or_else(|| conversions[0].session_id.clone(), |event| Some(event.session_id.clone()))?;
-    let anonymous_id = events
-        .iter()
-        .find_map(|event| event.anonymous_id.clone())
-        .or_else(|| conversions.iter().find_map(|conversion| conversion.anonymous_id.clone()));
     let mut ended = false;
     let timeline = events
         .into_iter()
@@ -139,26 +138,61 @@ pub struct View {
     pub end_reason: Option<&'static str>,
 }
 
-/// How the session stands at `now`.
-pub fn view(session: &Session, now: Millis) -> View {
-    if session.converted() {
+/// The times that decide where a session stands. Each is the newest of its kind, so that they need no timeline and no
+/// order: a list reads them from the session's summary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Whether it led to money.
+    pub converted: bool,
+    /// When a checkout was begun last.
+    pub checkout_at: Option<Millis>,
+    /// When the visitor came to a page last.
+    pub arrived_at: Option<Millis>,
+    /// When an end was told last; overtaken if anything is later.
+    pub closed_at: Option<Millis>,
+    /// When anything happened last.
+    pub last_at: Millis,
+}
+
+impl Marks {
+    /// Takes one more event in; in any order and however often.
+    pub fn absorb(&mut self, event: &Event) {
+        let at = event.timestamp;
+        let kind = match event.name.as_str() {
+            name::CHECKOUT_STARTED => Some(&mut self.checkout_at),
+            // A page that is being left may still say a word; only arriving on one is coming back.
+            name::PAGE_VIEW | name::CHECKOUT_RETURNED => Some(&mut self.arrived_at),
+            name::SESSION_END => Some(&mut self.closed_at),
+            _ => None,
+        };
+        if let Some(newest) = kind {
+            *newest = (*newest).max(Some(at));
+        }
+        self.last_at = self.last_at.max(at);
+    }
+
+    /// Whether the last word is that of a checkout nobody came back from.
+    fn at_checkout(&self) -> Option<Millis> {
+        self.checkout_at.filter(|started| self.arrived_at.is_none_or(|arrived| arrived <= *started))
+    }
+}
+
+/// How a session stands at `now`.
+pub fn view(marks: &Marks, now: Millis) -> View {
+    if marks.converted {
         return View { state: State::Converted, end_reason: Some("converted") };
     }
-    let started = session.last(|event| event.name == name::CHECKOUT_STARTED);
-    // A page that is being left may still say a word; only arriving on one is coming back.
-    let arrived =
-        session.last(|event| matches!(event.name.as_str(), name::PAGE_VIEW | name::CHECKOUT_RETURNED));
-    if let Some(started) = started.filter(|started| arrived.is_none_or(|arrived| arrived <= *started)) {
+    if let Some(started) = marks.at_checkout() {
         return if now - started < DAY {
             View { state: State::Checkout, end_reason: None }
         } else {
             View { state: State::Abandoned, end_reason: Some("checkout_expired") }
         };
     }
-    let over = if started.is_some() { State::Abandoned } else { State::Ended };
-    if session.timeline.last().is_some_and(|moment| moment.event.name == name::SESSION_END) {
+    let over = if marks.checkout_at.is_some() { State::Abandoned } else { State::Ended };
+    if marks.closed_at == Some(marks.last_at) {
         View { state: over, end_reason: Some("tab_closed") }
-    } else if now - session.ended_at() > IDLE_TIMEOUT {
+    } else if now - marks.last_at > IDLE_TIMEOUT {
         View { state: over, end_reason: Some("inactive") }
     } else {
         View { state: State::Active, end_reason: None }
@@ -193,16 +227,16 @@ impl Session {
         Some((conversion.converted_at - self.started_at()).max(0) / 1000)
     }
 
-    /// The sum of its conversions in the first one's currency, in minor units. Other currencies are not added.
-    pub fn value(&self) -> Option<(i64, Currency)> {
-        let currency = self.conversions.iter().find_map(|conversion| conversion.amount)?.currency;
-        let amounts = self.conversions.iter().filter_map(|conversion| conversion.amount);
-        let same = amounts.filter(|amount| amount.currency == currency).map(|amount| amount.minor);
-        Some((same.fold(0, i64::saturating_add), currency))
+    /// What its conversions brought.
+    pub fn value(&self) -> Option<Money> {
+        ledger::total(&self.conversions)
     }
 
-    fn last(&self, wanted: impl Fn(&Event) -> bool) -> Option<Millis> {
-        self.timeline.iter().rev().find(|moment| wanted(&moment.event)).map(|moment| moment.event.timestamp)
+    /// What decides where it stands.
+    pub fn marks(&self) -> Marks {
+        let mut marks = Marks { converted: self.converted(), ..Marks::default() };
+        self.timeline.iter().for_each(|moment| marks.absorb(&moment.event));
+        marks
     }
 }
 
@@ -214,7 +248,7 @@ mod tests {
     use super::*;
     use crate::domain::event::{FunnelId, Page, Source};
     use crate::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, record};
-    use crate::domain::money::Money;
+    use crate::domain::money::Currency;
     use app::event::EventId;
 
     fn event(event_name: &str, timestamp: Millis) -> Event {
@@ -261,27 +295,27 @@ mod tests {
     fn a_closed_tab_is_forgotten_when_the_visitor_goes_on() {
         let closed = fold([event("page_view", 0), event("session_end", 10)], vec![]).unwrap();
         assert_eq!(names(&closed), ["page_view", "session_end"]);
-        assert_eq!(view(&closed, 20), View { state: State::Ended, end_reason: Some("tab_closed") });
+        assert_eq!(view(&closed.marks(), 20), View { state: State::Ended, end_reason: Some("tab_closed") });
         let went_on =
             fold([event("page_view", 0), event("session_end", 10), event("faq_opened", 11)], vec![]).unwrap();
         assert_eq!(names(&went_on), ["page_view", "faq_opened"]);
-        assert_eq!(view(&went_on, 20).state, State::Active);
+        assert_eq!(view(&went_on.marks(), 20).state, State::Active);
     }
 
     #[test]
     fn a_checkout_suspends_the_clock_for_a_day() {
         let session = fold([event("page_view", 0), event("checkout_started", 1000)], vec![]).unwrap();
-        assert_eq!(view(&session, 45 * 60_000).state, State::Checkout);
+        assert_eq!(view(&session.marks(), 45 * 60_000).state, State::Checkout);
         assert_eq!(
-            view(&session, 1000 + DAY),
+            view(&session.marks(), 1000 + DAY),
             View { state: State::Abandoned, end_reason: Some("checkout_expired") }
         );
         let back =
             fold([event("page_view", 0), event("checkout_started", 1000), event("page_view", 2000)], vec![])
                 .unwrap();
-        assert_eq!(view(&back, 3000).state, State::Active);
+        assert_eq!(view(&back.marks(), 3000).state, State::Active);
         assert_eq!(
-            view(&back, 2001 + IDLE_TIMEOUT),
+            view(&back.marks(), 2001 + IDLE_TIMEOUT),
             View { state: State::Abandoned, end_reason: Some("inactive") }
         );
     }
@@ -291,7 +325,7 @@ mod tests {
         let leaving =
             [event("page_view", 0), event("checkout_started", 1000), event("scroll_depth_50", 1800)];
         let session = fold(leaving, vec![]).unwrap();
-        assert_eq!(view(&session, 1800 + 45 * 60_000).state, State::Checkout);
+        assert_eq!(view(&session.marks(), 1800 + 45 * 60_000).state, State::Checkout);
     }
 
     #[test]
@@ -303,14 +337,14 @@ mod tests {
         assert!(!session.converted() && session.timeline.iter().all(|moment| !moment.after_end));
         assert_eq!(session.total_seconds(), 0);
         let ended = fold(session.timeline.into_iter().take(2).map(|moment| moment.event), vec![]).unwrap();
-        assert_eq!(view(&ended, 20).state, State::Ended);
+        assert_eq!(view(&ended.marks(), 20).state, State::Ended);
     }
 
     #[test]
     fn half_an_hour_of_silence_is_the_end_and_not_a_millisecond_less() {
         let session = fold([event("page_view", 0)], vec![]).unwrap();
-        assert_eq!(view(&session, IDLE_TIMEOUT).state, State::Active);
-        assert_eq!(view(&session, IDLE_TIMEOUT + 1).state, State::Ended);
+        assert_eq!(view(&session.marks(), IDLE_TIMEOUT).state, State::Active);
+        assert_eq!(view(&session.marks(), IDLE_TIMEOUT + 1).state, State::Ended);
     }
 
     #[test]
@@ -329,7 +363,7 @@ mod tests {
         assert!(session.timeline[4].after_end && !session.timeline[3].after_end);
         assert_eq!(session.total_seconds(), 200);
         assert_eq!(session.seconds_to_convert(), Some(200));
-        assert_eq!(view(&session, 10 * DAY).state, State::Converted);
+        assert_eq!(view(&session.marks(), 10 * DAY).state, State::Converted);
     }
 
     #[test]
@@ -347,8 +381,8 @@ mod tests {
         let (_, mut second) = purchase(2000);
         second[0].amount = Some(Money { minor: 1000, currency: Currency::parse("JPY").unwrap() });
         conversions.append(&mut second);
-        let (minor, currency) = fold(events, conversions).unwrap().value().unwrap();
-        assert_eq!((minor, currency.code()), (9900, "USD"));
+        let value = fold(events, conversions).unwrap().value().unwrap();
+        assert_eq!((value.minor, value.currency.code()), (9900, "USD"));
     }
 
     prop_compose! {

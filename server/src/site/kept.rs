@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// One answer, ready to send.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     content_type: &'static str,
     cache_control: &'static str,
     /// Best first; the last is the text itself.
@@ -25,7 +25,7 @@ struct Variant {
 }
 
 impl Kept {
-    pub(super) fn new(content_type: &'static str, cache_control: &'static str, text: String) -> Self {
+    pub(crate) fn new(content_type: &'static str, cache_control: &'static str, text: String) -> Self {
         let hash = hex::encode(&Sha256::digest(text.as_bytes())[..12]);
         let variant = |encoding: Option<&'static str>, body: Vec<u8>| Variant {
             encoding,
@@ -42,7 +42,7 @@ impl Kept {
     }
 
     /// Picks the best encoding that the browser takes; 304 if it has it already.
-    pub(super) fn respond(&self, request: &HeaderMap) -> Response<Body> {
+    pub(crate) fn respond(&self, request: &HeaderMap) -> Response<Body> {
         let accepted =
             request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let fits = |variant: &&Variant| variant.encoding.is_none_or(|encoding| accepts(accepted, encoding));

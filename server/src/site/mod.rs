@@ -14,7 +14,7 @@ use kept::Kept;
 
 pub mod assets;
 pub mod csp;
-mod kept;
+pub(crate) mod kept;
 
 /// Every page, ready to send.
 #[derive(Clone)]

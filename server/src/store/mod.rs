@@ -5,13 +5,18 @@
 //! - what a commit wrote, the next read sees;
 //! - a row that is already there stays as it is; only a payment's gaps are filled.
 
+use std::collections::BTreeMap;
+
 use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{Conversion, Payment};
+use crate::domain::session::State;
+use crate::domain::summary::{Figures, Summary};
 
 pub mod sqlite;
 
@@ -35,16 +40,100 @@ pub struct SessionRecord {
     pub conversions: Vec<Conversion>,
 }
 
-/// Which sessions are asked for.
+/// Whose sessions: programs are kept apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visitors {
+    /// Those that nothing speaks against.
+    #[default]
+    People,
+    /// Crawlers and automated browsers.
+    Programs,
+}
+
+/// Which sessions are asked for; all conditions at once.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
+    /// Of people or of programs.
+    pub visitors: Visitors,
     /// Only this visitor's.
     pub anonymous_id: Option<AnonymousId>,
     /// Only converted ones, or only others.
     pub converted: Option<bool>,
+    /// Only those that stand so.
+    pub state: Option<State>,
+    /// Only those from this source; `Some(None)` is direct.
+    pub source: Option<Option<String>>,
     /// Only those with such an event.
     pub event: Option<String>,
+    /// Only those whose last event happened then or later.
+    pub from: Option<Millis>,
+    /// Only those whose last event happened earlier.
+    pub before: Option<Millis>,
 }
+
+/// A session in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionRow {
+    /// The session in short.
+    pub summary: Summary,
+    /// Its conversions, oldest first.
+    pub conversions: Vec<Conversion>,
+}
+
+impl SessionRow {
+    /// Where the list goes on after it.
+    pub fn cursor(&self) -> SessionCursor {
+        (self.summary.marks.last_at, self.summary.session_id.clone())
+    }
+}
+
+/// Which payments are asked for.
+#[derive(Clone, Debug)]
+pub enum PaymentFilter {
+    /// All of the funnel.
+    All,
+    /// Those that no session is known for.
+    Unattributed,
+    /// Those of one session.
+    OfSession(SessionId),
+}
+
+/// A payment and the deliveries that told of it, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaymentRecord {
+    /// The payment.
+    pub payment: Payment,
+    /// Who told of it.
+    pub deliveries: Vec<ToldBy>,
+}
+
+/// A delivery without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldBy {
+    /// The provider's id of it.
+    pub delivery_id: String,
+    /// What it says it is about.
+    pub event_type: String,
+    /// What became of it.
+    pub state: String,
+    /// When it arrived.
+    pub received_at: Millis,
+}
+
+/// What a funnel's sessions led to; a day or source without sessions is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunnelFigures {
+    /// By the day on which they began, in days since 1970, UTC.
+    pub days: BTreeMap<i64, Figures>,
+    /// By source, the dozen that brought most; `None` is direct.
+    pub sources: BTreeMap<Option<String>, Figures>,
+}
+
+/// SHA-256 of a secret that is random enough not to be guessed.
+pub type SecretHash = [u8; 32];
+
+/// A session that is not as it was.
+pub type Changed = (FunnelId, SessionId);
 
 /// Where a page of sessions goes on: after this last event's time and id, newest first.
 pub type SessionCursor = (Millis, SessionId);
@@ -58,14 +147,21 @@ pub trait Store: Send + Sync {
     /// One session; empty if there is none.
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError>;
 
-    /// Ids of sessions with the time of their last event, newest first, at most `limit`.
+    /// Sessions in short as they stand at `now`, newest first, at most `limit`.
     async fn sessions(
         &self,
         funnel: &FunnelId,
         filter: &SessionFilter,
         after: Option<SessionCursor>,
         limit: usize,
-    ) -> Result<Vec<SessionCursor>, StoreError>;
+        now: Millis,
+    ) -> Result<Vec<SessionRow>, StoreError>;
+
+    /// What the sessions that began on the days `first` to `last` led to.
+    async fn figures(&self, funnel: &FunnelId, first: i64, last: i64) -> Result<FunnelFigures, StoreError>;
+
+    /// Every funnel that has sessions.
+    async fn funnels(&self) -> Result<Vec<FunnelId>, StoreError>;
 
     /// The session of the visitor's newest checkout that began at `since` or later.
     async fn newest_checkout(
@@ -76,7 +172,30 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<SessionId>, StoreError>;
 
     /// Payments, newest first, at most `limit`.
-    async fn payments(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>, StoreError>;
+    async fn payments(
+        &self,
+        funnel: &FunnelId,
+        filter: PaymentFilter,
+        limit: usize,
+    ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// Tells of every session that a commit changes, from now on. Who listens too slowly misses some.
+    fn changes(&self) -> broadcast::Receiver<Changed>;
+
+    /// Hash of the owner's token, if one was ever set.
+    async fn admin_token(&self) -> Result<Option<SecretHash>, StoreError>;
+
+    /// Sets the owner's token; a new one ends every login.
+    async fn set_admin_token(&self, hash: SecretHash) -> Result<(), StoreError>;
+
+    /// Remembers a login until `expires_at`, and forgets those that have expired.
+    async fn add_login(&self, hash: SecretHash, expires_at: Millis, now: Millis) -> Result<(), StoreError>;
+
+    /// Whether there is such a login.
+    async fn has_login(&self, hash: SecretHash, now: Millis) -> Result<bool, StoreError>;
+
+    /// Ends a login.
+    async fn remove_login(&self, hash: SecretHash) -> Result<(), StoreError>;
 
     /// Whether it can be read and written.
     async fn ready(&self) -> Result<(), StoreError>;

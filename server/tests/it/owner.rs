@@ -83,7 +83,7 @@ async fn a_bad_question_gets_an_error_that_names_the_field() {
     for (query, status, field) in [
         ("sessions?cursor=nonsense", 400, json!("cursor")),
         ("sessions?anonymousId=a%20b", 400, json!("anonymousId")),
-        ("sessions?converted=maybe", 400, json!("query")),
+        ("sessions?converted=maybe", 400, json!("converted")),
         ("sessions/s1?cursor=-1", 400, json!("cursor")),
         ("sessions/unknown", 404, Value::Null),
         ("sessions/a%20b", 404, Value::Null),

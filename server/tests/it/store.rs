@@ -6,12 +6,14 @@ use app::event::{AnonymousId, SessionId};
 use futures::future::join_all;
 use proptest::prelude::*;
 use server::domain::commit::Commit;
-use server::domain::event::FunnelId;
+use server::domain::event::{Event, FunnelId};
 use server::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, record};
 use server::domain::money::{Currency, Money};
-use server::domain::session::fold;
+use server::domain::session::{IDLE_TIMEOUT, State, fold, view};
+use server::domain::summary::Figures;
+use server::domain::{DAY, Millis};
 use server::store::sqlite::SqliteStore;
-use server::store::{SessionFilter, Store, StoreError};
+use server::store::{FunnelFigures, PaymentFilter, SessionFilter, SessionRow, Store, StoreError, Visitors};
 use tempfile::TempDir;
 
 use crate::support::stored_event;
@@ -52,6 +54,14 @@ fn paid(payment_id: &str) -> Commit {
     })
 }
 
+async fn list(store: &Arc<dyn Store>, filter: &SessionFilter, now: Millis) -> Vec<SessionRow> {
+    store.sessions(&funnel(), filter, None, 100, now).await.unwrap()
+}
+
+async fn ids(store: &Arc<dyn Store>, filter: SessionFilter) -> Vec<String> {
+    list(store, &filter, 0).await.iter().map(|row| row.summary.session_id.to_string()).collect()
+}
+
 #[tokio::test]
 async fn what_was_committed_is_read_back_as_it_was() {
     for (store, _folder) in stores() {
@@ -63,7 +73,8 @@ async fn what_was_committed_is_read_back_as_it_was() {
         commit.events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
         assert_eq!(read.events, commit.events);
         assert_eq!(read.conversions, commit.conversions);
-        assert_eq!(store.payments(&funnel(), 10).await.unwrap(), commit.payments);
+        let read = store.payments(&funnel(), PaymentFilter::All, 10).await.unwrap();
+        assert_eq!(read.into_iter().map(|record| record.payment).collect::<Vec<_>>(), commit.payments);
     }
 }
 
@@ -113,9 +124,131 @@ async fn a_session_is_listed_by_its_last_event_whatever_came_first() {
             let event = stored_event(session_id, &format!("{session_id}-{at}"), "page_view", at);
             store.commit(Commit { events: vec![event], ..Commit::default() }).await.unwrap();
         }
-        let listed = store.sessions(&funnel(), &SessionFilter::default(), None, 10).await.unwrap();
-        assert_eq!(listed, [(3000, session("s1")), (2000, session("s2"))]);
+        let listed = list(&store, &SessionFilter::default(), 0).await;
+        assert_eq!(
+            listed.iter().map(SessionRow::cursor).collect::<Vec<_>>(),
+            [(3000, session("s1")), (2000, session("s2"))]
+        );
+        assert_eq!((listed[0].summary.started_at, listed[0].summary.events), (1000, 2));
     }
+}
+
+fn came_from(mut event: Event, url: &str) -> Event {
+    event.page.url = Some(url.to_owned());
+    event
+}
+
+#[tokio::test]
+async fn sessions_are_filtered_by_source_event_time_and_whether_a_program_made_them() {
+    for (store, _folder) in stores() {
+        let mut crawler = stored_event("bot", "e4", "page_view", 4000);
+        crawler.properties.insert("bot".into(), "crawler".into());
+        let events = vec![
+            came_from(stored_event("news", "e1", "page_view", 1000), "https://t.example/?utm_source=news"),
+            stored_event("direct", "e2", "page_view", 2000),
+            stored_event("direct", "e3", "faq_opened", 3000),
+            crawler,
+        ];
+        store.commit(Commit { events, ..Commit::default() }).await.unwrap();
+        let all = SessionFilter::default;
+        assert_eq!(ids(&store, all()).await, ["direct", "news"]);
+        let news = SessionFilter { source: Some(Some("news".into())), ..all() };
+        assert_eq!(ids(&store, news).await, ["news"]);
+        assert_eq!(ids(&store, SessionFilter { source: Some(None), ..all() }).await, ["direct"]);
+        let faq = SessionFilter { event: Some("faq_opened".into()), ..all() };
+        assert_eq!(ids(&store, faq).await, ["direct"]);
+        assert_eq!(ids(&store, SessionFilter { from: Some(1001), ..all() }).await, ["direct"]);
+        assert_eq!(ids(&store, SessionFilter { before: Some(3000), ..all() }).await, ["news"]);
+        assert_eq!(ids(&store, SessionFilter { visitors: Visitors::Programs, ..all() }).await, ["bot"]);
+        let figures = store.figures(&funnel(), 0, 0).await.unwrap();
+        assert_eq!(figures.days[&0].sessions, 2, "programs are not counted");
+        assert_eq!(store.funnels().await.unwrap(), [funnel()]);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_everybody_has_seen_is_found_as_one_that_is_seldom() {
+    for (store, _folder) in stores() {
+        let many = (0..2100).map(|n| stored_event(&format!("s{n}"), &format!("e{n}"), "page_view", n));
+        store.commit(Commit { events: many.collect(), ..Commit::default() }).await.unwrap();
+        let seen = SessionFilter { event: Some("page_view".into()), ..SessionFilter::default() };
+        assert_eq!(ids(&store, seen).await[..2], ["s2099", "s2098"]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_counts_once_and_to_the_day_on_which_it_began() {
+    for (store, _folder) in stores() {
+        let later =
+            came_from(stored_event("s1", "e2", "page_view", DAY + 5), "https://t.example/?utm_source=news");
+        store.commit(Commit { events: vec![later], ..Commit::default() }).await.unwrap();
+        let earlier = stored_event("s1", "e1", "checkout_started", 4000);
+        store.commit(Commit { events: vec![earlier], ..Commit::default() }).await.unwrap();
+        store.commit(paid("pay_1")).await.unwrap();
+        let sum = Figures {
+            sessions: 1,
+            checkouts: 1,
+            conversions: 1,
+            revenue: vec![Money { minor: 9900, currency: Currency::parse("USD").unwrap() }],
+        };
+        let expected = FunnelFigures {
+            days: [(0, sum.clone())].into(),
+            sources: [(Some("news".to_owned()), sum)].into(),
+        };
+        let mut read = store.figures(&funnel(), 0, 10).await.unwrap();
+        read.days.retain(|_, day| day.sessions > 0);
+        read.sources.retain(|_, source| source.sessions > 0);
+        assert_eq!(read, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_login_lasts_until_it_expires_is_ended_or_the_token_changes() {
+    for (store, _folder) in stores() {
+        assert_eq!(store.admin_token().await.unwrap(), None);
+        store.set_admin_token([1; 32]).await.unwrap();
+        assert_eq!(store.admin_token().await.unwrap(), Some([1; 32]));
+        for login in [[7; 32], [8; 32]] {
+            store.add_login(login, 100, 0).await.unwrap();
+        }
+        assert!(store.has_login([7; 32], 99).await.unwrap() && !store.has_login([7; 32], 100).await.unwrap());
+        assert!(!store.has_login([9; 32], 50).await.unwrap());
+        store.remove_login([7; 32]).await.unwrap();
+        assert!(!store.has_login([7; 32], 50).await.unwrap());
+        store.set_admin_token([1; 32]).await.unwrap();
+        assert!(store.has_login([8; 32], 50).await.unwrap(), "the same token ends nothing");
+        store.set_admin_token([2; 32]).await.unwrap();
+        assert!(!store.has_login([8; 32], 50).await.unwrap());
+    }
+}
+
+/// The first version's schema, with rows as it wrote them.
+const FIRST_VERSION: &str = concat!(
+    include_str!("../../src/store/sqlite/schema.sql"),
+    r#"
+    INSERT INTO event (funnel, source, event_id, session_id, anonymous_id, name, properties, page_url, timestamp, received_at)
+      VALUES ('ttr', 'browser', 'e1', 's1', 'a1', 'page_view', '{}', 'https://t.example/?utm_source=news', 1000, 1000),
+             ('ttr', 'server', 'e2', 's1', 'a1', 'checkout_completed', '{}', NULL, 5000, 5000);
+    INSERT INTO session VALUES ('ttr', 's1', 5000, 1);
+    INSERT INTO payment VALUES ('ttr', 'whop', 'pay_1', 'first', 9900, 'USD', NULL, 5000, 's1', 'a1', 4000, 5000);
+    INSERT INTO conversion VALUES ('ttr', 'whop', 'pay_1', 'purchase', 9900, 'USD', 5000, 's1', 'a1');
+    INSERT INTO delivery VALUES ('whop', 'msg_1', 'payment.succeeded', 'recorded', cast('{"data":{"id":"pay_1"}}' AS BLOB), 5000);
+    PRAGMA user_version = 1;
+    "#
+);
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ttr.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(FIRST_VERSION).unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+    let listed = list(&store, &SessionFilter { converted: Some(true), ..SessionFilter::default() }, 0).await;
+    assert_eq!(listed[0].summary.events, 2);
+    let figures = store.figures(&funnel(), 0, 0).await.unwrap();
+    assert_eq!(figures.sources[&Some("news".to_owned())].conversions, 1);
+    let payments = store.payments(&funnel(), PaymentFilter::OfSession(session("s1")), 10).await.unwrap();
+    assert_eq!(payments[0].deliveries[0].delivery_id, "msg_1");
 }
 
 #[tokio::test]
@@ -197,10 +330,50 @@ proptest! {
             for commit in commits {
                 store.commit(commit).await.unwrap();
             }
-            let listed = store.sessions(&funnel(), &SessionFilter::default(), None, 10).await.unwrap();
+            let listed = list(&store, &SessionFilter::default(), 0).await;
+            let figures = store.figures(&funnel(), 0, 10).await.unwrap();
             let record = store.session(&funnel(), &session("s1")).await.unwrap();
-            (fold(record.events, record.conversions), listed)
+            (fold(record.events, record.conversions), listed, figures)
         });
         prop_assert_eq!(read(split(&shuffled, &cuts)), read(a_visit()));
+    }
+}
+
+const STATES: [State; 5] = [State::Active, State::Checkout, State::Converted, State::Abandoned, State::Ended];
+
+prop_compose! {
+    fn a_short_visit()(
+        names in prop::collection::vec(
+            prop::sample::select(vec!["page_view", "faq_opened", "session_end", "checkout_started", "checkout_returned"]),
+            1..6,
+        ),
+        step in prop::sample::select(vec![1000, IDLE_TIMEOUT / 2, IDLE_TIMEOUT + 1, DAY / 3]),
+    ) -> Vec<Event> {
+        let at = |number: usize| i64::try_from(number).unwrap() * step;
+        names.iter().enumerate().map(|(n, name)| stored_event("s1", &format!("e{n}"), name, at(n))).collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_session_is_listed_under_the_state_that_it_has(events in a_short_visit(), later in 0..2 * DAY, pays in any::<bool>()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let (store, _folder) = stores().remove(0);
+            store.commit(Commit { events, ..Commit::default() }).await.unwrap();
+            if pays {
+                store.commit(paid("pay_1")).await.unwrap();
+            }
+            let record = store.session(&funnel(), &session("s1")).await.unwrap();
+            let folded = fold(record.events, record.conversions).unwrap();
+            let now = folded.ended_at() + later;
+            for state in STATES {
+                let filter = SessionFilter { state: Some(state), ..SessionFilter::default() };
+                let found = !list(&store, &filter, now).await.is_empty();
+                assert_eq!(found, view(&folded.marks(), now).state == state, "{state:?}");
+            }
+        });
     }
 }

@@ -70,7 +70,7 @@ impl TestApp {
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::load(leptos_toml(), &env).unwrap();
         let whop = config.whop.clone().unwrap();
-        let application = serve::build(&config, whop, false, TOKEN.to_owned().into()).unwrap();
+        let application = serve::build(&config, whop, false).await.unwrap();
         let server = tokio::spawn(async move {
             axum::serve(listener, application.router.into_make_service_with_connect_info::<SocketAddr>())
                 .await

@@ -198,7 +198,7 @@ fn damage(examination: &Examination) -> Check {
     }
 }
 
-fn unreadable(id: &'static str, error: &rusqlite::Error) -> Check {
+fn unreadable(id: &'static str, error: &dyn std::error::Error) -> Check {
     Check::fail(
         id,
         format!("the file can't be read: {error}"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
-use super::{OLDEST_SOUND_SQLITE, STEPS};
+use super::{OLDEST_SOUND_SQLITE, migrations};
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,17 +51,16 @@ impl Examination {
     }
 
     /// How the schema stands.
-    pub fn schema(&self) -> Result<Schema, rusqlite::Error> {
-        let version: u32 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'session')";
-        let ours: u32 = self.connection.query_row(ours, [], |row| row.get(0))?;
-        let version = version as usize;
-        Ok(match version {
-            0 if ours == 0 && !self.is_empty()? => Schema::Foreign,
-            0 => Schema::Older,
-            _ if ours < 2 => Schema::Foreign,
-            version if version < STEPS.len() => Schema::Older,
-            version if version == STEPS.len() => Schema::Current,
+    pub fn schema(&self) -> Result<Schema, rusqlite_migration::Error> {
+        let of_ours =
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'session')";
+        let of_ours: u32 = self.connection.query_row(of_ours, [], |row| row.get(0))?;
+        if of_ours < 2 && !self.is_empty()? {
+            return Ok(Schema::Foreign);
+        }
+        Ok(match migrations().pending_migrations(&self.connection)? {
+            0 => Schema::Current,
+            1.. => Schema::Older,
             _ => Schema::Newer,
         })
     }

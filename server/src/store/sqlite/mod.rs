@@ -10,25 +10,41 @@ use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
+use tokio::sync::broadcast;
 
-use super::{SessionCursor, SessionFilter, SessionRecord, Store, StoreError};
+use super::{
+    Changed, FunnelFigures, PaymentFilter, PaymentRecord, SecretHash, SessionCursor, SessionFilter,
+    SessionRecord, SessionRow, Store, StoreError,
+};
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::Payment;
 use readers::Readers;
 use writer::Writer;
 
 pub mod examine;
+mod list;
+mod owner;
+mod payments;
 mod readers;
 mod rows;
+mod summaries;
 mod writer;
 
 /// 3.7.0 to 3.51.2 can corrupt a WAL in just our pattern of use (one checkpoints while another commits).
 const OLDEST_SOUND_SQLITE: i32 = 3_051_003;
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("schema.sql"))];
-const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+/// A step that was published never changes; a later one is added below it.
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![
+        M::up(include_str!("schema.sql")),
+        M::up_with_hook(include_str!("summary.sql"), |transaction| Ok(summaries::rebuild(transaction)?)),
+        M::up(include_str!("owner.sql")),
+    ])
+}
+
+/// Changes that a slow listener may be behind before it misses some.
+const CHANGES: usize = 1024;
 
 /// Readers that may work at once.
 const READERS: usize = 4;
@@ -37,6 +53,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    changes: broadcast::Sender<Changed>,
 }
 
 impl From<&rusqlite::Error> for StoreError {
@@ -70,7 +87,7 @@ impl SqliteStore {
         }
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
             .map_err(|error| StoreError::Failed(format!("{} can't be opened: {error}", path.display())))?;
-        MIGRATIONS
+        migrations()
             .to_latest(&mut connection)
             .map_err(|error| StoreError::Failed(format!("migration: {error}")))?;
         let path: Arc<PathBuf> = Arc::new(path.to_owned());
@@ -79,7 +96,8 @@ impl SqliteStore {
             reader.pragma_update(None, "query_only", true)?;
             Ok(reader)
         })?;
-        Ok(Self { writer: Writer::start(connection)?, readers })
+        let changes = broadcast::Sender::new(CHANGES);
+        Ok(Self { writer: Writer::start(connection)?, readers, changes })
     }
 
     /// Writes what is still waiting and closes the file. Commits that come later fail.
@@ -110,7 +128,11 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error>
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.writer.write(move |connection| rows::insert(connection, &commit)).await
+        let committed = self.writer.write(move |connection| rows::insert(connection, &commit)).await?;
+        for changed in &committed.changed {
+            let _ = self.changes.send(changed.clone()); // an error only says that nobody listens
+        }
+        Ok(committed)
     }
 
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError> {
@@ -124,9 +146,21 @@ impl Store for SqliteStore {
         filter: &SessionFilter,
         after: Option<SessionCursor>,
         limit: usize,
-    ) -> Result<Vec<SessionCursor>, StoreError> {
+        now: Millis,
+    ) -> Result<Vec<SessionRow>, StoreError> {
         let (funnel, filter) = (funnel.clone(), filter.clone());
-        self.readers.read(move |reader| rows::sessions(reader, &funnel, &filter, after.as_ref(), limit)).await
+        self.readers
+            .read(move |reader| list::sessions(reader, &funnel, &filter, after.as_ref(), limit, now))
+            .await
+    }
+
+    async fn figures(&self, funnel: &FunnelId, first: i64, last: i64) -> Result<FunnelFigures, StoreError> {
+        let funnel = funnel.clone();
+        self.readers.read(move |reader| summaries::figures(reader, &funnel, first, last)).await
+    }
+
+    async fn funnels(&self) -> Result<Vec<FunnelId>, StoreError> {
+        self.readers.read(summaries::funnels).await
     }
 
     async fn newest_checkout(
@@ -139,9 +173,38 @@ impl Store for SqliteStore {
         self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since)).await
     }
 
-    async fn payments(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>, StoreError> {
+    async fn payments(
+        &self,
+        funnel: &FunnelId,
+        filter: PaymentFilter,
+        limit: usize,
+    ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
-        self.readers.read(move |reader| rows::payments(reader, &funnel, limit)).await
+        self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.changes.subscribe()
+    }
+
+    async fn admin_token(&self) -> Result<Option<SecretHash>, StoreError> {
+        self.readers.read(owner::admin_token).await
+    }
+
+    async fn set_admin_token(&self, hash: SecretHash) -> Result<(), StoreError> {
+        self.writer.write(move |connection| owner::set_admin_token(connection, &hash)).await
+    }
+
+    async fn add_login(&self, hash: SecretHash, expires_at: Millis, now: Millis) -> Result<(), StoreError> {
+        self.writer.write(move |connection| owner::add_login(connection, &hash, expires_at, now)).await
+    }
+
+    async fn has_login(&self, hash: SecretHash, now: Millis) -> Result<bool, StoreError> {
+        self.readers.read(move |reader| owner::has_login(reader, &hash, now)).await
+    }
+
+    async fn remove_login(&self, hash: SecretHash) -> Result<(), StoreError> {
+        self.writer.write(move |connection| owner::remove_login(connection, &hash)).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

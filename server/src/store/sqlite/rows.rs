@@ -1,17 +1,21 @@
 //! Between the domain's values and SQLite's rows. A row that is there stays; a payment's gaps are filled.
 
+use std::collections::BTreeMap;
+
 use app::event::{AnonymousId, EventId, SessionId, name};
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::summaries;
 
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
 use crate::domain::event::{Event, FunnelId, Page, Source};
-use crate::domain::ledger::{Attribution, Conversion, Payment, PaymentKey, PaymentKind};
+use crate::domain::ledger::{self, Conversion, Payment, PaymentKey};
 use crate::domain::money::{Currency, Money};
-use crate::store::{SessionCursor, SessionFilter, SessionRecord};
+use crate::store::SessionRecord;
 
-type Result<T> = std::result::Result<T, rusqlite::Error>;
+pub(super) type Result<T> = std::result::Result<T, rusqlite::Error>;
 
 /// Writes every row that is not there yet, and what was not known yet of those that are.
 pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committed> {
@@ -25,17 +29,28 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     for payment in &commit.payments {
         insert_payment(connection, payment)?;
     }
+    let mut changed: BTreeMap<(&FunnelId, SessionId), Vec<&Event>> = BTreeMap::new();
+    let new = commit.events.iter().zip(&committed.new_events).filter_map(|(event, new)| new.then_some(event));
+    for event in new {
+        changed.entry((&event.funnel, event.session_id.clone())).or_default().push(event);
+    }
     let told = commit.told.iter().filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
     for conversion in commit.conversions.iter().chain(told.map(|(_, conversion)| conversion)) {
-        insert_conversion(connection, conversion)?;
+        if let Some(session_id) = insert_conversion(connection, conversion)? {
+            changed.entry((&conversion.key.funnel, session_id)).or_default();
+        }
+    }
+    for ((funnel, session_id), events) in changed {
+        summaries::update(connection, funnel, &session_id, events)?;
+        committed.changed.push((funnel.clone(), session_id));
     }
     Ok(committed)
 }
 
 fn insert_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO delivery (provider, delivery_id, event_type, state, body, received_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        "INSERT INTO delivery (provider, delivery_id, event_type, state, body, received_at, payment_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
     )?;
     let rows = statement.execute(params![
         delivery.provider,
@@ -44,6 +59,7 @@ fn insert_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool>
         delivery.state.as_str(),
         delivery.body,
         delivery.received_at,
+        delivery.payment_id,
     ])?;
     Ok(rows == 1)
 }
@@ -70,26 +86,7 @@ fn insert_event(connection: &Connection, event: &Event) -> Result<bool> {
         event.timestamp,
         event.received_at,
     ])?;
-    if rows == 1 {
-        touch_session(connection, &event.funnel, &event.session_id, event.timestamp, false)?;
-    }
     Ok(rows == 1)
-}
-
-/// Maximum and or: the same whatever the order.
-fn touch_session(
-    connection: &Connection,
-    funnel: &FunnelId,
-    session_id: &SessionId,
-    at: Millis,
-    converted: bool,
-) -> Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO session (funnel, session_id, last_at, converted) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at), converted = max(converted, excluded.converted)",
-    )?;
-    statement.execute(params![funnel.as_str(), session_id.as_str(), at, converted])?;
-    Ok(())
 }
 
 fn insert_payment(connection: &Connection, payment: &Payment) -> Result<()> {
@@ -123,7 +120,8 @@ fn insert_payment(connection: &Connection, payment: &Payment) -> Result<()> {
     Ok(())
 }
 
-fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result<()> {
+/// Answers whose conversion it is, once it is there.
+fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result<Option<SessionId>> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO conversion (funnel, provider, payment_id, conversion_type, amount_minor, currency, converted_at,
                                  session_id, anonymous_id)
@@ -146,13 +144,7 @@ fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result
         conversion.session_id.as_ref().map(SessionId::as_str),
         conversion.anonymous_id.as_ref().map(AnonymousId::as_str),
     ];
-    let whose: Option<String> = statement.query_row(row, |row| row.get(0))?;
-    if let Some(session_id) =
-        conversion.session_id.as_ref().filter(|id| whose.as_deref() == Some(id.as_str()))
-    {
-        touch_session(connection, &conversion.key.funnel, session_id, conversion.converted_at, true)?;
-    }
-    Ok(())
+    statement.query_row(row, |row| optional_session_id(row, 0))
 }
 
 /// Everything of one session.
@@ -165,17 +157,28 @@ pub(super) fn session(
         "SELECT source, event_id, anonymous_id, name, properties, page_url, referrer, event_index, timestamp, received_at
          FROM event WHERE funnel = ?1 AND session_id = ?2",
     )?;
-    let mut conversions = connection.prepare_cached(
+    let key = params![funnel.as_str(), session_id.as_str()];
+    Ok(SessionRecord {
+        events: events.query_map(key, |row| event_of(row, funnel, session_id))?.collect::<Result<_>>()?,
+        conversions: conversions_of(connection, funnel, session_id)?,
+    })
+}
+
+/// A session's conversions, in the order in which they count.
+pub(super) fn conversions_of(
+    connection: &Connection,
+    funnel: &FunnelId,
+    session_id: &SessionId,
+) -> Result<Vec<Conversion>> {
+    let mut statement = connection.prepare_cached(
         "SELECT provider, payment_id, conversion_type, amount_minor, currency, converted_at, anonymous_id
          FROM conversion WHERE funnel = ?1 AND session_id = ?2",
     )?;
     let key = params![funnel.as_str(), session_id.as_str()];
-    Ok(SessionRecord {
-        events: events.query_map(key, |row| event_of(row, funnel, session_id))?.collect::<Result<_>>()?,
-        conversions: conversions
-            .query_map(key, |row| conversion_of(row, funnel, session_id))?
-            .collect::<Result<_>>()?,
-    })
+    let mut conversions: Vec<Conversion> =
+        statement.query_map(key, |row| conversion_of(row, funnel, session_id))?.collect::<Result<_>>()?;
+    ledger::sort(&mut conversions);
+    Ok(conversions)
 }
 
 fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Event> {
@@ -207,16 +210,21 @@ fn conversion_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Re
     })
 }
 
-fn visitor(row: &Row<'_>, column: usize) -> Result<Option<AnonymousId>> {
+pub(super) fn visitor(row: &Row<'_>, column: usize) -> Result<Option<AnonymousId>> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| AnonymousId::parse(text).map_err(|_| unreadable(column, "anonymous_id"))).transpose()
 }
 
-fn session_id_in(row: &Row<'_>, column: usize) -> Result<SessionId> {
+pub(super) fn optional_session_id(row: &Row<'_>, column: usize) -> Result<Option<SessionId>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| SessionId::parse(text).map_err(|_| unreadable(column, "session_id"))).transpose()
+}
+
+pub(super) fn session_id_in(row: &Row<'_>, column: usize) -> Result<SessionId> {
     SessionId::parse(row.get::<_, String>(column)?).map_err(|_| unreadable(column, "session_id"))
 }
 
-fn money(row: &Row<'_>, minor: usize, currency: usize) -> Result<Option<Money>> {
+pub(super) fn money(row: &Row<'_>, minor: usize, currency: usize) -> Result<Option<Money>> {
     let (Some(amount), Some(code)) =
         (row.get::<_, Option<i64>>(minor)?, row.get::<_, Option<String>>(currency)?)
     else {
@@ -226,42 +234,8 @@ fn money(row: &Row<'_>, minor: usize, currency: usize) -> Result<Option<Money>> 
     Ok(Some(Money { minor: amount, currency }))
 }
 
-fn unreadable(column: usize, what: &str) -> rusqlite::Error {
+pub(super) fn unreadable(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{what} can't be read").into())
-}
-
-/// Newest first, after the cursor.
-pub(super) fn sessions(
-    connection: &Connection,
-    funnel: &FunnelId,
-    filter: &SessionFilter,
-    after: Option<&SessionCursor>,
-    limit: usize,
-) -> Result<Vec<SessionCursor>> {
-    let mut sql = "SELECT last_at, session_id FROM session s WHERE funnel = ?".to_owned();
-    let mut values: Vec<rusqlite::types::Value> = vec![funnel.as_str().to_owned().into()];
-    if let Some(converted) = filter.converted {
-        sql += " AND converted = ?";
-        values.push(converted.into());
-    }
-    if let Some(visitor) = &filter.anonymous_id {
-        sql +=
-            " AND session_id IN (SELECT session_id FROM event WHERE funnel = s.funnel AND anonymous_id = ?)";
-        values.push(visitor.as_str().to_owned().into());
-    }
-    if let Some(event) = &filter.event {
-        sql += " AND EXISTS (SELECT 1 FROM event e WHERE e.funnel = s.funnel AND e.session_id = s.session_id AND e.name = ?)";
-        values.push(event.clone().into());
-    }
-    if let Some((last_at, session_id)) = after {
-        sql += " AND (last_at, session_id) < (?, ?)";
-        values.push((*last_at).into());
-        values.push(session_id.as_str().to_owned().into());
-    }
-    sql += " ORDER BY last_at DESC, session_id DESC LIMIT ?";
-    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-    let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, session_id_in(row, 1)?)))?.collect()
 }
 
 /// The session of the visitor's newest checkout.
@@ -281,33 +255,4 @@ pub(super) fn newest_checkout(
             session_id_in(row, 0)
         })
         .optional()
-}
-
-/// Newest first.
-pub(super) fn payments(connection: &Connection, funnel: &FunnelId, limit: usize) -> Result<Vec<Payment>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at, session_id, anonymous_id,
-                checkout_started_at, received_at
-         FROM payment WHERE funnel = ?1 ORDER BY received_at DESC LIMIT ?2",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    statement.query_map(params![funnel.as_str(), limit], |row| payment_of(row, funnel))?.collect()
-}
-
-fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
-    let kind: String = row.get(2)?;
-    let fault: Option<String> = row.get(5)?;
-    let session_id: Option<String> = row.get(7)?;
-    Ok(Payment {
-        key: PaymentKey { funnel: funnel.clone(), provider: row.get(0)?, payment_id: row.get(1)? },
-        kind: if kind == PaymentKind::Renewal.as_str() { PaymentKind::Renewal } else { PaymentKind::First },
-        amount: money(row, 3, 4)?.ok_or_else(|| fault.unwrap_or_default()),
-        paid_at: row.get(6)?,
-        attribution: Attribution {
-            session_id: session_id.map(|_| session_id_in(row, 7)).transpose()?,
-            anonymous_id: visitor(row, 8)?,
-            checkout_started_at: row.get(9)?,
-        },
-        received_at: row.get(10)?,
-    })
 }

@@ -1,0 +1,88 @@
+//! Payments with the deliveries that told of them.
+
+use leptos::prelude::*;
+
+use super::model::{DeliveryItem, PaymentItem};
+use super::{format, paths, table, text};
+
+/// Payments that no session is known for, and what to do about them.
+pub(super) fn unattributed(items: &[PaymentItem], funnel: &str, now: i64) -> Option<impl IntoView + use<>> {
+    (!items.is_empty()).then(|| {
+        view! {
+            <section class="card warn" aria-labelledby="unattributed">
+                <div>
+                    <h2 id="unattributed">"Payments without a session"</h2>
+                    <p>
+                        "These came without the ids that the checkout carries, so nobody can say which visit earned
+                        them. They are not counted as conversions. It happens when somebody buys by a link of the
+                        provider's own; if it happens with your buy button, "<code>"ttr doctor"</code>" says why."
+                    </p>
+                    {list(items, funnel, now)}
+                </div>
+            </section>
+        }
+    })
+}
+
+/// The money of a session.
+pub(super) fn of_session(items: &[PaymentItem], funnel: &str, now: i64) -> Option<impl IntoView + use<>> {
+    (!items.is_empty()).then(|| {
+        let title = if items.len() == 1 { "Payment" } else { "Payments" };
+        view! {
+            <section class="card" aria-labelledby="payments">
+                <h2 id="payments">{title}</h2>
+                {list(items, funnel, now)}
+            </section>
+        }
+    })
+}
+
+fn list(items: &[PaymentItem], funnel: &str, now: i64) -> impl IntoView + use<> {
+    let items: Vec<_> = items.iter().enumerate().map(|(at, item)| payment(at, item, funnel, now)).collect();
+    view! { <ul class="payments">{items}</ul> }
+}
+
+fn payment(at: usize, item: &PaymentItem, funnel: &str, now: i64) -> impl IntoView + use<> {
+    let amount = match &item.amount {
+        Ok(Some(amount)) => {
+            view! { <strong class="amount">{text::line(&format::money(amount))}</strong> }.into_any()
+        }
+        Ok(None) => view! { <strong class="amount">"Amount not said"</strong> }.into_any(),
+        Err(why) => {
+            view! { <strong class="amount loss">"Amount not clear"</strong><p>{text::value(why)}</p> }
+                .into_any()
+        }
+    };
+    let renewal = (item.kind == "renewal").then(|| view! { <span class="badge ended">"Renewal"</span> });
+    let session = item.session_id.as_deref().map(|id| {
+        view! { " · "<a href=paths::session(funnel, id)>"Session "<bdi>{text::short_id(id)}</bdi></a> }
+    });
+    let deliveries = format::counted(item.deliveries.len() as u64, "delivery", "deliveries");
+    let rows: Vec<_> = item.deliveries.iter().map(|delivery| delivery_row(delivery, now)).collect();
+    view! {
+        <li>
+            <p class="payment">{amount}{renewal}<span class="soft">{table::time(now, item.paid_at)}</span></p>
+            <p class="soft">{text::value(&item.provider)}" · "{text::value(&item.payment_id)}{session}</p>
+            <details id=format!("payment-{at}")>
+                <summary>{deliveries}</summary>
+                <ul class="deliveries">{rows}</ul>
+            </details>
+        </li>
+    }
+}
+
+fn delivery_row(item: &DeliveryItem, now: i64) -> impl IntoView + use<> {
+    let state = match item.state.as_str() {
+        "recorded" => "Recorded",
+        "ignored" => "Ignored",
+        "unparsable" => "Could not be read",
+        _ => "Received",
+    };
+    view! {
+        <li>
+            <span class=format!("badge {}", if item.state == "unparsable" { "abandoned" } else { "ended" })>{state}</span>
+            <span>{text::value(&item.event_type)}" "<span class="soft">{text::value(&item.delivery_id)}</span></span>
+            <span class="soft">{table::time(now, item.received_at)}</span>
+        </li>
+    }
+}

@@ -1,0 +1,122 @@
+//! One session: its head, its timeline, its money, and the visitor's other sessions.
+
+use leptos::prelude::*;
+
+use super::frame::{Place, document};
+use super::model::{Filter, Frame, SessionPage, Touch};
+use super::{format, moments, paths, payments, table, text};
+
+/// `/aurea/funnels/{funnel}/sessions/{sessionId}`
+pub fn session(frame: &Frame, page: &SessionPage) -> String {
+    let path = paths::session(&page.funnel, &page.item.session_id);
+    let content = view! {
+        {head(page, frame.now)}
+        {moments::timeline(page, frame.now)}
+        {payments::of_session(&page.payments, &page.funnel, frame.now)}
+        {others(page, frame.now)}
+        {raw(page)}
+    };
+    let way = [
+        ("Funnels", paths::FUNNELS.to_owned()),
+        (page.funnel.as_str(), paths::funnel(&page.funnel)),
+        ("Sessions", paths::sessions(&page.funnel)),
+    ];
+    let place = Place::new(&text::short_id(&page.item.session_id), way);
+    document(frame, Place { live: Some(format!("{path}/live")), ..place }, content.into_any())
+}
+
+fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
+    let item = &page.item;
+    let value = item
+        .value
+        .as_ref()
+        .map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
+    let visitor = match &item.anonymous_id {
+        Some(id) => {
+            let filter = Filter { anonymous_id: id.clone(), ..Filter::default() };
+            let path = paths::filtered(&page.funnel, &filter, None);
+            view! { <a href=path>{table::visitor(Some(id))}</a> }.into_any()
+        }
+        None => table::visitor(None),
+    };
+    let converted = page.seconds_to_convert.map(|seconds| {
+        view! { <div><dt>"Time to convert"</dt><dd>{format::duration(seconds)}</dd></div> }
+    });
+    let ended = page.end_reason.as_deref().map(end_reason);
+    view! {
+        <div class="head session-head" data-events=item.events>
+            <h1><span class="soft">"Session "</span><bdi>{text::short_id(&item.session_id)}</bdi></h1>
+            {table::badge(item.state)}
+            {ended.map(|ended| view! { <p class="soft">{ended}</p> })}
+        </div>
+        <section class="card" aria-label="The session in short">
+            <dl class="tiles">
+                <div><dt>"Value"</dt><dd class=item.value.is_some().then_some("worth")>{value}</dd></div>
+                <div><dt>"Started"</dt><dd>{table::time(now, item.started_at)}</dd></div>
+                <div><dt>"Duration"</dt><dd>{format::duration(page.total_seconds)}</dd></div>
+                {converted}
+                <div><dt>"Visitor"</dt><dd>{visitor}</dd></div>
+                <div><dt>"Source"</dt><dd>{table::source(item.source.as_deref(), None)}</dd></div>
+            </dl>
+            {arrival(&page.touch)}
+        </section>
+    }
+}
+
+fn end_reason(reason: &str) -> String {
+    match reason {
+        "converted" => "Over with the conversion".to_owned(),
+        "checkout_expired" => "Over: the checkout was not finished within 24 h".to_owned(),
+        "tab_closed" => "Over: the tab was closed".to_owned(),
+        "inactive" => "Over: nothing happened for 30 min".to_owned(),
+        other => format!("Over: {}", text::cut(other, 60)),
+    }
+}
+
+/// How the visitor arrived; nothing for direct, the tile has said it.
+fn arrival(touch: &Touch) -> Option<impl IntoView + use<>> {
+    let plain = |label: &'static str, value: &Option<String>| {
+        value
+            .as_deref()
+            .map(|value| view! { <div><dt>{label}</dt><dd>{text::value(value)}</dd></div> }.into_any())
+    };
+    let referrer = touch
+        .referrer
+        .as_deref()
+        .map(|url| view! { <div><dt>"Referrer"</dt><dd>{text::address(url)}</dd></div> }.into_any());
+    let facts: Vec<_> = [
+        plain("Medium", &touch.medium),
+        plain("Campaign", &touch.campaign),
+        referrer,
+        plain("Click id", &touch.click_id),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!facts.is_empty()).then(|| view! { <dl class="facts">{facts}</dl> })
+}
+
+fn others(page: &SessionPage, now: i64) -> Option<impl IntoView + use<>> {
+    (!page.others.is_empty()).then(|| {
+        let list = table::sessions("The visitor's other sessions", &page.funnel, &page.others, now);
+        view! {
+            <section class="card" aria-labelledby="others">
+                <h2 id="others">"The visitor's other sessions"</h2>
+                {list}
+            </section>
+        }
+    })
+}
+
+fn raw(page: &SessionPage) -> impl IntoView + use<> {
+    let path = paths::session_json(&page.funnel, &page.item.session_id);
+    view! {
+        <section class="card raw" aria-label="Raw data">
+            <details id="json">
+                <summary>"JSON of the session"</summary>
+                <p><a href=path>"Open as a file of its own"</a></p>
+                <pre tabindex="0" aria-label="JSON of the session">{text::block(&page.json)}</pre>
+            </details>
+        </section>
+    }
+}

@@ -1,0 +1,149 @@
+//! The owner's screens: asks the report, shows the answer. Who may see them is settled before ([`super::login::guard`]).
+
+use std::sync::Arc;
+
+use app::aurea::model::{Frame, SessionsPage};
+use app::event::SessionId;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
+
+use super::assets::Assets;
+use super::filter::SessionsQuery;
+use crate::clock::now;
+use crate::domain::Millis;
+use crate::domain::event::FunnelId;
+use crate::report::Report;
+use crate::store::StoreError;
+
+/// Answers with screens.
+pub struct Screens {
+    /// What they show.
+    pub report: Report,
+    /// What they are dressed in.
+    pub assets: Arc<Assets>,
+    /// The site's own funnel: it is shown even before anybody came.
+    pub own: FunnelId,
+    /// Whether the checkout is the simulator's.
+    pub simulated: bool,
+}
+
+/// Where a long timeline goes on.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct TimelineQuery {
+    cursor: usize,
+}
+
+impl Screens {
+    /// What stands round every screen.
+    pub async fn frame(&self, now: Millis) -> Frame {
+        Frame {
+            stylesheet: self.assets.stylesheet(),
+            script: self.assets.script(),
+            now,
+            simulated: self.simulated,
+            forwarding: None,
+        }
+    }
+
+    /// The store did not answer.
+    pub async fn failed(&self, error: &StoreError) -> Response {
+        tracing::error!(%error, "a screen could not be shown");
+        let message = "The store does not answer. Nothing is lost; try again in a moment.";
+        let html = app::aurea::failed(&self.frame(now()).await, message);
+        (StatusCode::SERVICE_UNAVAILABLE, Html(html)).into_response()
+    }
+
+    async fn not_found(&self, what: &str) -> Response {
+        (StatusCode::NOT_FOUND, Html(app::aurea::not_found(&self.frame(now()).await, what))).into_response()
+    }
+
+    /// The screen, or what is shown instead.
+    async fn answer(
+        &self,
+        now: Millis,
+        answer: Result<impl FnOnce(&Frame) -> String, StoreError>,
+    ) -> Response {
+        match answer {
+            Ok(render) => Html(render(&self.frame(now).await)).into_response(),
+            Err(error) => self.failed(&error).await,
+        }
+    }
+}
+
+/// `GET /aurea`
+pub async fn funnels(State(screens): State<Arc<Screens>>) -> Response {
+    let now = now();
+    let found = screens.report.funnels(&screens.own, now).await;
+    screens.answer(now, found.map(|items| move |frame: &Frame| app::aurea::funnels(frame, &items))).await
+}
+
+/// `GET /aurea/funnels/{funnel}`
+pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<String>) -> Response {
+    let Ok(funnel) = FunnelId::parse(funnel) else {
+        return screens.not_found("There is no such funnel.").await;
+    };
+    let now = now();
+    let found = screens.report.funnel(&funnel, now).await;
+    screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::funnel(frame, &page))).await
+}
+
+/// `GET /aurea/funnels/{funnel}/sessions`
+pub async fn sessions(
+    State(screens): State<Arc<Screens>>,
+    Path(funnel): Path<String>,
+    query: Result<Query<SessionsQuery>, QueryRejection>,
+) -> Response {
+    let Ok(funnel) = FunnelId::parse(funnel) else {
+        return screens.not_found("There is no such funnel.").await;
+    };
+    let now = now();
+    let query = query.map(|Query(query)| query).unwrap_or_default();
+    let (filter, after) = match query.parse() {
+        Ok(parsed) => parsed,
+        Err(fault) => {
+            let fault = Some(format!("{} {}.", fault.field, fault.message));
+            let page = SessionsPage {
+                funnel: funnel.to_string(),
+                filter: query.asked(),
+                fault,
+                any: true,
+                ..SessionsPage::default()
+            };
+            let html = app::aurea::sessions(&screens.frame(now).await, &page);
+            return (StatusCode::BAD_REQUEST, Html(html)).into_response();
+        }
+    };
+    let found = screens.report.sessions_page(&funnel, query.asked(), &filter, after, now).await;
+    screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::sessions(frame, &page))).await
+}
+
+/// `GET /aurea/funnels/{funnel}/sessions/{sessionId}`
+pub async fn session(
+    State(screens): State<Arc<Screens>>,
+    Path((funnel, session_id)): Path<(String, String)>,
+    query: Result<Query<TimelineQuery>, QueryRejection>,
+) -> Response {
+    let (Ok(funnel), Ok(session_id)) = (FunnelId::parse(funnel), SessionId::parse(session_id)) else {
+        return screens.not_found("There is no such session.").await;
+    };
+    let now = now();
+    let skip = query.map(|Query(query)| query.cursor).unwrap_or_default();
+    match screens.report.session_page(&funnel, &session_id, skip, now).await {
+        Ok(None) => screens.not_found("There is no such session.").await,
+        found => {
+            let found = found.map(Option::unwrap_or_default);
+            screens
+                .answer(now, found.map(|page| move |frame: &Frame| app::aurea::session(frame, &page)))
+                .await
+        }
+    }
+}
+
+/// Any other address below `/aurea`.
+pub async fn unknown(State(screens): State<Arc<Screens>>) -> Response {
+    screens.not_found("There is nothing at this address.").await
+}

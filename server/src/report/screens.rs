@@ -1,0 +1,311 @@
+//! What the owner's screens show.
+
+use std::collections::BTreeMap;
+
+use app::aurea::model::{
+    Amount, Day, DeliveryItem, Figures, Filter, FunnelItem, FunnelPage, Moment, PaymentItem, SessionItem,
+    SessionPage, SessionsPage, SourceItem, State, Touch,
+};
+use app::event::{AnonymousId, SessionId};
+use serde_json::{Map, Value};
+
+use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, json};
+use crate::domain::attribution;
+use crate::domain::event::FunnelId;
+use crate::domain::ledger::{Conversion, amount_in};
+use crate::domain::money::{Currency, Money};
+use crate::domain::session::{self, Session, fold, view};
+use crate::domain::summary;
+use crate::domain::{DAY, Millis};
+use crate::store::{PaymentFilter, PaymentRecord, SessionCursor, SessionFilter, SessionRow, StoreError};
+
+/// Days that the figures look back, today included.
+const DAYS: i64 = 30;
+
+/// Sessions that are shown beside something else.
+const FEW: usize = 10;
+
+impl Report {
+    /// Every funnel that has sessions, and `own`, which may have none yet.
+    pub async fn funnels(&self, own: &FunnelId, now: Millis) -> Result<Vec<FunnelItem>, StoreError> {
+        let mut funnels = self.store.funnels().await?;
+        if !funnels.contains(own) {
+            funnels.insert(0, own.clone());
+        }
+        let mut items = Vec::with_capacity(funnels.len());
+        for funnel in funnels {
+            items.push(self.funnel_item(&funnel, now).await?.0);
+        }
+        Ok(items)
+    }
+
+    /// One funnel.
+    pub async fn funnel(&self, funnel: &FunnelId, now: Millis) -> Result<FunnelPage, StoreError> {
+        let (item, mut sources) = self.funnel_item(funnel, now).await?;
+        sources.sort_by(|a, b| {
+            b.figures.sessions.cmp(&a.figures.sessions).then_with(|| a.source.cmp(&b.source))
+        });
+        let unattributed = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_SHOWN).await?;
+        let newest = self.store.sessions(funnel, &SessionFilter::default(), None, FEW, now).await?;
+        Ok(FunnelPage {
+            item,
+            sources,
+            unattributed: unattributed.into_iter().map(payment_item).collect(),
+            newest: newest.iter().map(|row| session_item(row, now)).collect(),
+        })
+    }
+
+    async fn funnel_item(
+        &self,
+        funnel: &FunnelId,
+        now: Millis,
+    ) -> Result<(FunnelItem, Vec<SourceItem>), StoreError> {
+        let today = now.div_euclid(DAY);
+        let first = today - DAYS + 1;
+        let found = self.store.figures(funnel, first, today).await?;
+        let mut sum = summary::Figures::default();
+        found.days.values().for_each(|day| sum.add(day));
+        let day =
+            |day: i64| Day { at: day * DAY, figures: found.days.get(&day).map(figures).unwrap_or_default() };
+        let item = FunnelItem {
+            funnel: funnel.to_string(),
+            figures: figures(&sum),
+            days: (first..=today).map(day).collect(),
+        };
+        let sources = found.sources.iter();
+        Ok((
+            item,
+            sources
+                .map(|(source, sum)| SourceItem { source: source.clone(), figures: figures(sum) })
+                .collect(),
+        ))
+    }
+
+    /// The list of sessions that `asked` leads to.
+    pub async fn sessions_page(
+        &self,
+        funnel: &FunnelId,
+        asked: Filter,
+        filter: &SessionFilter,
+        after: Option<SessionCursor>,
+        now: Millis,
+    ) -> Result<SessionsPage, StoreError> {
+        let continued = after.is_some();
+        let found = self.find(funnel, filter, after, now).await?;
+        let any = !found.rows.is_empty()
+            || !self.store.sessions(funnel, &SessionFilter::default(), None, 1, now).await?.is_empty();
+        let today = now.div_euclid(DAY);
+        let known = self.store.figures(funnel, today - DAYS + 1, today).await?.sources;
+        let mut sources: Vec<_> =
+            known.into_iter().filter_map(|(source, sum)| Some((sum.sessions, source?))).collect();
+        sources.sort_by_key(|(sessions, _)| std::cmp::Reverse(*sessions));
+        Ok(SessionsPage {
+            funnel: funnel.to_string(),
+            filter: asked,
+            fault: None,
+            sessions: found.rows.iter().map(|row| session_item(row, now)).collect(),
+            next_cursor: found.next_cursor,
+            continued,
+            sources: sources.into_iter().map(|(_, source)| source).collect(),
+            any,
+        })
+    }
+
+    /// One session with its events from `skip` on; `None` if nothing is known of it.
+    pub async fn session_page(
+        &self,
+        funnel: &FunnelId,
+        session_id: &SessionId,
+        skip: usize,
+        now: Millis,
+    ) -> Result<Option<SessionPage>, StoreError> {
+        let record = self.store.session(funnel, session_id).await?;
+        let Some(session) = fold(record.events, record.conversions) else {
+            return Ok(None);
+        };
+        let others = self.others(funnel, &session, now).await?;
+        let payments =
+            self.store.payments(funnel, PaymentFilter::OfSession(session_id.clone()), PAYMENTS_SHOWN).await?;
+        let view = view(&session.marks(), now);
+        let currency = session.value().map(|value| value.currency);
+        let shown = (skip + EVENTS_SHOWN).min(session.timeline.len());
+        Ok(Some(SessionPage {
+            funnel: funnel.to_string(),
+            item: SessionItem {
+                session_id: session.session_id.to_string(),
+                anonymous_id: session.anonymous_id.as_ref().map(ToString::to_string),
+                started_at: session.started_at(),
+                last_at: session.ended_at(),
+                events: session.timeline.len() as u64,
+                state: state(view.state),
+                source: session.touch.source.clone(),
+                campaign: session.touch.campaign.clone(),
+                value: session.value().map(amount),
+            },
+            end_reason: view.end_reason.map(str::to_owned),
+            total_seconds: session.total_seconds(),
+            seconds_to_convert: session.seconds_to_convert(),
+            touch: touch(&session.touch),
+            moments: session
+                .timeline
+                .iter()
+                .skip(skip)
+                .take(EVENTS_SHOWN)
+                .map(|it| moment(it, currency))
+                .collect(),
+            skipped: skip.min(session.timeline.len()) as u64,
+            next_cursor: (shown < session.timeline.len()).then(|| shown.to_string()),
+            payments: payments_of(payments, &session.conversions),
+            others,
+            json: serde_json::to_string_pretty(&json::session_json(session, skip, now)).unwrap_or_default(),
+        }))
+    }
+
+    async fn others(
+        &self,
+        funnel: &FunnelId,
+        session: &Session,
+        now: Millis,
+    ) -> Result<Vec<SessionItem>, StoreError> {
+        let Some(visitor) = &session.anonymous_id else {
+            return Ok(Vec::new());
+        };
+        let filter = SessionFilter { anonymous_id: Some(visitor.clone()), ..SessionFilter::default() };
+        let rows = self.store.sessions(funnel, &filter, None, FEW + 1, now).await?;
+        let others = rows.iter().filter(|row| row.summary.session_id != session.session_id);
+        Ok(others.take(FEW).map(|row| session_item(row, now)).collect())
+    }
+}
+
+fn amount(money: Money) -> Amount {
+    Amount {
+        minor: money.minor,
+        currency: money.currency.code().to_owned(),
+        digits: u8::try_from(money.currency.exponent()).unwrap_or(0),
+    }
+}
+
+fn figures(sum: &summary::Figures) -> Figures {
+    Figures {
+        sessions: sum.sessions,
+        checkouts: sum.checkouts,
+        conversions: sum.conversions,
+        revenue: sum.revenue.iter().copied().map(amount).collect(),
+    }
+}
+
+fn state(state: session::State) -> State {
+    match state {
+        session::State::Active => State::Active,
+        session::State::Checkout => State::Checkout,
+        session::State::Converted => State::Converted,
+        session::State::Abandoned => State::Abandoned,
+        session::State::Ended => State::Ended,
+    }
+}
+
+fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
+    let short = &row.summary;
+    let touch = short.touch.get();
+    SessionItem {
+        session_id: short.session_id.to_string(),
+        anonymous_id: short.visitor.get().map(AnonymousId::to_string),
+        started_at: short.started_at,
+        last_at: short.ended_at(),
+        events: short.events_shown(),
+        state: state(short.view(now).state),
+        source: touch.and_then(|touch| touch.source.clone()),
+        campaign: touch.and_then(|touch| touch.campaign.clone()),
+        value: short.value.map(amount),
+    }
+}
+
+fn touch(touch: &attribution::Touch) -> Touch {
+    Touch {
+        source: touch.source.clone(),
+        medium: touch.medium.clone(),
+        campaign: touch.campaign.clone(),
+        referrer: touch.referrer.clone(),
+        click_id: touch.click_id.clone(),
+    }
+}
+
+/// `currency` is that of amounts that name none.
+fn moment(moment: &session::Moment, currency: Option<Currency>) -> Moment {
+    let event = &moment.event;
+    let money = ["revenue", "price"].iter().find_map(|key| amount_in(&event.properties, key, currency));
+    Moment {
+        event_id: event.event_id.to_string(),
+        name: event.name.clone(),
+        at: event.timestamp,
+        properties: indented(&event.properties),
+        facts: event.properties.iter().map(|(name, value)| (name.clone(), in_words(value))).collect(),
+        page_url: event.page.url.clone(),
+        source: event.source.as_str().to_owned(),
+        after_end: moment.after_end,
+        amount: money.map(amount),
+    }
+}
+
+fn indented(properties: &Map<String, Value>) -> String {
+    if properties.is_empty() {
+        String::new()
+    } else {
+        serde_json::to_string_pretty(properties).unwrap_or_default()
+    }
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn payment_item(record: PaymentRecord) -> PaymentItem {
+    let payment = record.payment;
+    PaymentItem {
+        provider: payment.key.provider,
+        payment_id: payment.key.payment_id,
+        kind: payment.kind.as_str().to_owned(),
+        amount: payment.amount.map(|money| Some(amount(money))),
+        paid_at: payment.paid_at,
+        session_id: payment.attribution.session_id.map(|id| id.to_string()),
+        deliveries: record
+            .deliveries
+            .into_iter()
+            .map(|told| DeliveryItem {
+                delivery_id: told.delivery_id,
+                event_type: told.event_type,
+                state: told.state,
+                received_at: told.received_at,
+            })
+            .collect(),
+    }
+}
+
+/// A conversion that somebody with a key told of has no payment here: it stands for itself.
+fn payments_of(payments: Vec<PaymentRecord>, conversions: &[Conversion]) -> Vec<PaymentItem> {
+    let mut items: BTreeMap<(Millis, String), PaymentItem> = conversions
+        .iter()
+        .filter(|conversion| payments.iter().all(|record| record.payment.key != conversion.key))
+        .map(|conversion| {
+            ((conversion.converted_at, conversion.key.payment_id.clone()), told_conversion(conversion))
+        })
+        .collect();
+    let known = payments.into_iter().map(payment_item);
+    items.extend(known.map(|item| ((item.paid_at, item.payment_id.clone()), item)));
+    items.into_values().collect()
+}
+
+fn told_conversion(conversion: &Conversion) -> PaymentItem {
+    PaymentItem {
+        provider: conversion.key.provider.clone(),
+        payment_id: conversion.key.payment_id.clone(),
+        kind: "first".to_owned(),
+        amount: Ok(conversion.amount.map(amount)),
+        paid_at: conversion.converted_at,
+        session_id: conversion.session_id.as_ref().map(ToString::to_string),
+        deliveries: Vec::new(),
+    }
+}
