@@ -24,7 +24,7 @@ mod visit;
 mod visitor;
 
 /// Visitors at once: enough for the writer's groups, few enough for a small machine.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 128;
 
 /// How many visits, and when.
 #[derive(clap::Args)]
