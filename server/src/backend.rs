@@ -20,6 +20,7 @@ use url::{Url, form_urlencoded};
 use crate::aurea::Owner;
 use crate::checkout::Checkouts;
 use crate::clock::now;
+use crate::error::RETRY_AFTER;
 use crate::ingest::sender::same_origin;
 use crate::outbox::Outbox;
 use crate::provider::Provider;
@@ -73,7 +74,7 @@ impl Backend for ServerBackend {
                 }
                 Err(WebhookError::Store(error)) => {
                     tracing::error!(provider, %error, "a delivery could not be recorded");
-                    set_status(StatusCode::SERVICE_UNAVAILABLE);
+                    try_again_later();
                     Err(ServerFnError::new("it could not be recorded; send it again"))
                 }
             }
@@ -128,6 +129,14 @@ fn see_other(url: &Url) -> Result<(), ServerFnError> {
     }
     set_status(StatusCode::SEE_OTHER);
     Ok(())
+}
+
+/// 503, and when to try again.
+fn try_again_later() {
+    if let Some(response) = use_context::<ResponseOptions>() {
+        response.insert_header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
+    set_status(StatusCode::SERVICE_UNAVAILABLE);
 }
 
 fn set_status(status: StatusCode) {

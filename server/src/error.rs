@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::store::StoreError;
 
 /// Seconds after which a refused caller may try again.
-const RETRY_AFTER: &str = "2";
+pub const RETRY_AFTER: &str = "2";
 
 /// What a caller is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod checkout;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod error;
 pub mod ingest;

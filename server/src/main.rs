@@ -9,14 +9,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use server::aurea::Access;
-use server::config::{Config, Mode};
+use server::config::{BAD_CONFIGURATION, Config, Mode};
+use server::demo;
+use server::ops::doctor;
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use server::store::sqlite::SqliteStore;
 use tracing_subscriber::EnvFilter;
-
-/// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
-const BAD_CONFIGURATION: u8 = 78;
 
 /// Keeps ONE session from landing to purchase.
 #[derive(Parser)]
@@ -35,11 +34,24 @@ enum Command {
     Serve,
     /// Print a new link to the owner's screens; the old one and every login end
     Login,
+    /// Say what is wrong with the site, and how to mend it
+    Doctor(doctor::Args),
+    /// Fill the store with made-up visits, to try the screens
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match Config::load(&cli.config, &environment()) {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let env = environment();
+    let command = cli.command.unwrap_or(Command::Serve);
+    if let Command::Doctor(args) = &command {
+        return runtime.block_on(doctor::run(&cli.config, &env, args)); // it shows the faults itself
+    }
+    let config = match Config::load(&cli.config, &env) {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
@@ -48,14 +60,13 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    log(config.mode);
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    let done = match cli.command.unwrap_or(Command::Serve) {
+    let quiet = matches!(command, Command::Demo(_)); // a line for each made-up visit helps nobody
+    log(config.mode, if quiet { "error" } else { "info" });
+    let done = match command {
         Command::Serve => runtime.block_on(run(config)),
         Command::Login => runtime.block_on(log_in_anew(config)),
+        Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
+        Command::Doctor(_) => unreachable!("it was answered without a configuration"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,8 +87,8 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 }
 
 /// Lines for people in development, JSON for machines in production. `RUST_LOG` chooses how much.
-fn log(mode: Mode) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn log(mode: Mode, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match mode {
         Mode::Development => builder.with_target(false).with_ansi(std::io::stdout().is_terminal()).init(),

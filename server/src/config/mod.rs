@@ -25,6 +25,9 @@ mod file;
 mod layers;
 mod secrets;
 
+/// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
+pub const BAD_CONFIGURATION: u8 = 78;
+
 /// Everything that the program was told, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -237,7 +240,8 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
     Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root), trusted_proxies })
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether only this machine reaches it.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),

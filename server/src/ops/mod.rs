@@ -1,4 +1,4 @@
-//! What machines ask: is it alive, is it ready.
+//! What operators and their machines ask: is it alive, is it ready, what is wrong.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::error::ApiError;
 use crate::site::Pages;
 use crate::store::Store;
+
+pub mod doctor;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {

@@ -6,12 +6,15 @@
 
 mod checkout;
 mod collector;
+mod demo;
+mod doctor;
 mod durability;
 mod forwarding;
 mod login;
 mod owner;
 mod screens;
 mod site;
+mod startup;
 mod store;
 mod store_outbox;
 mod support;

@@ -215,3 +215,18 @@ async fn only_posts_of_a_sane_size_are_deliveries() {
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(app.post("/api/webhooks/unknown").send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn what_can_not_be_recorded_is_to_be_sent_again_later() {
+    let app = TestApp::start().await;
+    // Takes the writer's table away, as a broken file would.
+    let file = rusqlite::Connection::open(app.folder().join("ttr.db")).unwrap();
+    file.execute_batch("ALTER TABLE delivery RENAME TO elsewhere").unwrap();
+    let body = payment("pay_1", &json!({}));
+    let answer = app.whop_delivers("msg_1", &body).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let seconds: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    file.execute_batch("ALTER TABLE elsewhere RENAME TO delivery").unwrap();
+    assert_eq!(app.whop_delivers("msg_1", &body).await.status(), StatusCode::OK);
+}

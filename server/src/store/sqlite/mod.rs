@@ -22,6 +22,7 @@ use crate::domain::event::FunnelId;
 use readers::Readers;
 use writer::Writer;
 
+pub mod examine;
 mod list;
 mod outbox;
 mod owner;

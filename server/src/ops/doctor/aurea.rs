@@ -1,0 +1,96 @@
+//! The remote Aurea, if events are forwarded to one.
+
+use std::collections::HashMap;
+
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::Check;
+use super::network::{Findings, Network, Silence};
+use crate::config::Config;
+
+const ID: &str = "aurea";
+
+/// Where events are forwarded to.
+pub(super) struct Remote {
+    url: String,
+    key: Option<SecretString>,
+}
+
+impl Remote {
+    pub(super) fn from_env(env: &HashMap<String, String>) -> Option<Self> {
+        let filled =
+            |name: &str| env.get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let from_file =
+            || Some(std::fs::read_to_string(env.get("AUREA_API_KEY_FILE")?).ok()?.trim().to_owned());
+        let key = filled("AUREA_API_KEY").or_else(from_file).map(Into::into);
+        Some(Self { url: filled("AUREA_API_URL")?, key })
+    }
+}
+
+/// An empty batch changes nothing, and only who has the right key is told that it is empty.
+pub(super) async fn check(remote: Option<Remote>, config: &Config, network: &Network) -> Findings {
+    let alone = |check| Findings { checks: vec![check], offset: None };
+    let Some(remote) = remote else {
+        return alone(Check::ok(ID, "events stay here: AUREA_API_URL is not set"));
+    };
+    let url_mend = "set AUREA_API_URL to the API of the remote, such as https://aurea.example/api";
+    let Some(url) = Url::parse(&remote.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+    else {
+        return alone(Check::fail(ID, "AUREA_API_URL is not a web address", url_mend));
+    };
+    if url.origin() == config.site.url.origin() {
+        return alone(Check::fail(ID, "AUREA_API_URL leads back to this site", url_mend));
+    }
+    let Some(key) = remote.key else {
+        let mend = "set AUREA_API_KEY to a key that stands in the remote's AUREA_RECEIVE_KEYS";
+        return alone(Check::fail(ID, "AUREA_API_KEY is not set: the remote takes nothing without it", mend));
+    };
+    let ask = network.ask(|client| {
+        client
+            .post(format!("{}/track/events", url.as_str().trim_end_matches('/')))
+            .header("x-aurea-api-key", key.expose_secret())
+            .header("x-aurea-funnel-id", config.funnel.id.as_str())
+            .json(&serde_json::json!({ "events": [] }))
+    });
+    let origin = url.origin().ascii_serialization();
+    match ask.await {
+        Ok(answer) => {
+            let check = judge(&origin, config, answer.status, &answer.body);
+            Findings { checks: vec![check], offset: answer.offset }
+        }
+        Err(Silence::Offline) => alone(Check::skipped(ID, format!("{origin} was not asked"))),
+        Err(Silence::Because(why)) => alone(Check::fail(
+            ID,
+            format!("{origin} does not answer: {why}"),
+            "see that it runs and that this machine may reach it; until then events wait in the outbox",
+        )),
+    }
+}
+
+fn judge(origin: &str, config: &Config, status: StatusCode, body: &str) -> Check {
+    match status {
+        StatusCode::BAD_REQUEST if body.contains("empty_batch") => {
+            Check::ok(ID, format!("{origin} answers and accepts the key"))
+        }
+        StatusCode::UNAUTHORIZED => Check::fail(
+            ID,
+            format!("{origin} refuses the key for funnel {}", config.funnel.id),
+            format!(
+                "let AUREA_API_KEY and the remote's AUREA_RECEIVE_KEYS (key:{}) be the same key",
+                config.funnel.id
+            ),
+        ),
+        status if status.is_server_error() => Check::warn(
+            ID,
+            format!("{origin} answers {}", status.as_u16()),
+            "look at the remote's log; until it recovers events wait in the outbox",
+        ),
+        status => Check::fail(
+            ID,
+            format!("{origin} answers {}: there is no Aurea at this address", status.as_u16()),
+            "set AUREA_API_URL to the API of the remote, such as https://aurea.example/api",
+        ),
+    }
+}
