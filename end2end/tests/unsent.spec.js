@@ -109,7 +109,7 @@ test("two tabs that share what is unsent count it once and keep nothing", async 
 });
 
 test.describe("without consent", () => {
-  test.use({ env: { TTR__PRIVACY__CONSENT: "required" } });
+  test.use({ env: { TTR__TRACKING__CONSENT: "required" } });
 
   test("nothing is kept until it is given, and no more when it is taken back", async ({ page, context }) => {
     await page.goto("/");
