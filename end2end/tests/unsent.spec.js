@@ -67,25 +67,39 @@ test.describe("while the collector is down", () => {
   });
 });
 
-for (const moment of ["before", "after"]) {
-  test(`a page that is killed ${moment} the module has arrived loses nothing`, async ({ page, context, ttr }) => {
-    if (moment === "before") await page.route("**/*.wasm", () => {}); // never answered
-    await page.goto("/");
-    if (moment === "after") await hydrated(page);
-    const { sessionId } = await storedIds(page);
-    const question = await openQuestion(page);
-    expect(await unsent(page)).toContain(question);
-    const crashed = page.waitForEvent("crash");
-    const devtools = await context.newCDPSession(page);
-    devtools.send("Page.crash").catch(() => {}); // nobody is left to answer
-    await crashed;
-
-    const next = await context.newPage();
-    await next.goto("/");
-    expect(opened(await sessionOnce(ttr, sessionId, (it) => opened(it).length > 0))).toEqual([question]);
-    await nothingUnsent(next);
-  });
+/** Ends the page's process, as a phone does that needs the memory. */
+async function kill(page, context) {
+  const crashed = page.waitForEvent("crash");
+  const devtools = await context.newCDPSession(page);
+  devtools.send("Page.crash").catch(() => {}); // nobody is left to answer
+  await crashed;
 }
+
+/** Opens a question, kills the page at once and opens another; gives the question, and those that were told. */
+async function openAndDie(page, context, ttr) {
+  const { sessionId } = await storedIds(page);
+  const question = await openQuestion(page);
+  await kill(page, context);
+  const next = await context.newPage();
+  await next.goto("/");
+  const session = await sessionOnce(ttr, sessionId, (it) => opened(it).length > 0);
+  await nothingUnsent(next);
+  return { question, told: opened(session) };
+}
+
+test("a page that is killed loses nothing", async ({ page, context, ttr }) => {
+  await page.goto("/");
+  await hydrated(page);
+  const { question, told } = await openAndDie(page, context, ttr);
+  expect(told).toEqual([question]);
+});
+
+test("a page that is killed before the module has arrived loses nothing", async ({ page, context, ttr }) => {
+  await page.route("**/*.wasm", () => {}); // never answered
+  await page.goto("/");
+  const { question, told } = await openAndDie(page, context, ttr);
+  expect(told).toEqual([question]);
+});
 
 test("two tabs that share what is unsent count it once and keep nothing", async ({ page, context, ttr }) => {
   const other = await context.newPage();

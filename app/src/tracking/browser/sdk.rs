@@ -62,10 +62,13 @@ fn track_event(event_name: JsValue, values: JsValue) -> JsValue {
     if let Some(event_name) = event_name.as_string().filter(|name| !name.is_empty()) {
         with(|tracker| {
             if !tracker.allows_one_more(page::now()) {
-            } else if event_name == name::WEB_VITALS {
-                tracker.emit_passively(&event_name, &properties(&values)); // told because the page is hidden
+                return;
+            }
+            let properties = properties(&values);
+            if event_name == name::WEB_VITALS {
+                tracker.emit_passively(&event_name, &properties); // the visitor has just turned away
             } else {
-                tracker.emit(&event_name, &properties(&values));
+                tracker.emit(&event_name, &properties);
             }
         });
         delivery::pump();

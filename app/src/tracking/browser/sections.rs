@@ -59,11 +59,12 @@ pub(super) fn follow() {
 }
 
 fn look(watch: &mut Watch, entry: &IntersectionObserverEntry) {
-    let Some(place) = watch.ids.iter().position(|id| *id == entry.target().id()) else { return };
-    let window = entry.root_bounds().map_or(0.0, |bounds| bounds.height());
-    let (seen, section) = (entry.intersection_rect().height(), entry.bounding_client_rect().height());
-    let seen = in_view(seen, section, window) && window > 0.0;
-    watch.sections.look(place, seen, page::now());
+    let id = entry.target().id();
+    let place = watch.ids.iter().position(|known| *known == id);
+    let (Some(place), Some(window)) = (place, entry.root_bounds()) else { return };
+    let (seen, section) = (entry.intersection_rect(), entry.bounding_client_rect());
+    let in_view = in_view(seen.height(), section.height(), window.height());
+    watch.sections.look(place, in_view, page::now());
 }
 
 /// Tells what is to be told now, and comes back when there will be more.
