@@ -105,6 +105,8 @@ pub mod storage {
     pub const SESSION_OPEN: &str = "aurea_session_open";
     /// localStorage: `anonymousId.sessionId.startedAt` of the checkout under way.
     pub const CHECKOUT: &str = "aurea_checkout";
+    /// localStorage: events that the server has not answered for, one in a line.
+    pub const UNSENT: &str = "aurea_unsent";
     /// localStorage: `granted` or `denied`.
     pub const CONSENT: &str = "aurea_consent";
     /// localStorage: any value keeps this browser out of the figures.

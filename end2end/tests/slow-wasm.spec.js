@@ -26,11 +26,17 @@ test("a question opened before the module arrives is counted once", async ({ pag
 });
 
 test("a purchase begun before the module arrives belongs to the visit", async ({ page, ttr }) => {
+  const lines = [];
+  page.on("console", (message) => lines.push(message.text()));
   await page.goto("/");
   const question = await openQuestion(page);
   const { anonymousId, sessionId } = await storedIds(page);
   await expect(page.locator("[data-hydrated]")).toHaveCount(0);
   await buy(page, ttr);
+  expect(lines).toEqual([
+    "[TTR] Tracking checkout initiation (session stays alive)...",
+    `[TTR] Redirecting to Whop with anonymousId: ${anonymousId}`,
+  ]);
   expect(await idsAtProvider(page, ttr)).toMatchObject({ anonymousId, sessionId });
   await pay(page, ttr);
   const session = await sessionOnce(ttr, sessionId, (it) => it.converted && namesOf(it).includes("faq_opened"));

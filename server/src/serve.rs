@@ -147,7 +147,7 @@ fn site(config: &Config, assets: &AssetNames, simulated: bool, reload_port: Opti
         stylesheet: assets.css.clone(),
         module: assets.js.clone(),
         wasm: assets.wasm.clone(),
-        boot: app::tracking::BOOT.to_owned(),
+        boot: app::tracking::boot(config.mode == Mode::Development),
         simulated,
         development: config.mode == Mode::Development,
         consent_required: config.consent_required,

@@ -1,6 +1,6 @@
 // The start of the tracker. It runs inline in <head>, before anything else, and owns everything until the WASM is there:
 // who this is (ids, private mode), which session this page belongs to, the page_view, a queue of complete events that it
-// can send by itself, the hidden fields of an early buy click, and the SDK. Then `tracking::browser::start()` calls
+// can send by itself and keeps for the next page, the hidden fields of an early buy click, and the SDK. Then `tracking::browser::start()` calls
 // `__ttr(emit)`: it gets the state, and every listener here is silent.
 //
 // The rules are those of identity.rs and session.rs; cases.json is run against both. Small before all else, because it
@@ -8,7 +8,7 @@
 // old in an open page, consent, opting out, the return from a checkout) waits for it.
 {
   const dataset = document.documentElement.dataset, now = Date.now;
-  const { referrer } = document, page = { url: location.href, referrer }, calls = [];
+  const { referrer } = document, page = { url: location.href, referrer };
   let local, session; // where things are kept: the browser's storage or, if that must not or cannot be used, this page
   let ignored, anonymousId, sessionId, clickId; // a visitor without an anonymousId is private
   let clock; // started, last activity, events so far, 1 if a checkout began
@@ -23,15 +23,18 @@
     const timestamp = (clock[1] = now()), hex = timestamp.toString(16);
     clock[2]++;
     session.aurea_session_clock = clock;
-    queue && queue.push(
-      JSON.stringify({
-        eventId: fill(`0${hex.slice(0, 7)}-${hex.slice(7)}-7xxx-8xxx-xxxxxxxxxxxx`, 16), // UUIDv7
-        eventName,
-        timestamp,
-        properties,
-        context: { user: { anonymousId }, session: { index: clock[2], sessionId }, page },
-      }),
-    );
+    const event = JSON.stringify({
+      eventId: fill(`0${hex.slice(0, 7)}-${hex.slice(7)}-7xxx-8xxx-xxxxxxxxxxxx`, 16), // UUIDv7
+      eventName,
+      timestamp,
+      properties,
+      context: { page, user: { anonymousId }, session: { index: clock[2], sessionId } },
+    });
+    if (queue) {
+      // Kept until the server has answered for it: nobody hears whether a beacon arrives.
+      local.aurea_unsent = [local.aurea_unsent, event].join("\n").slice(-6e4);
+      queue.push(event);
+    }
   };
   const flush = () => {
     if (queue[0] && navigator.sendBeacon("/api/pulse", `{"sentAt":${now()},"events":[${queue}]}`)) queue = [];
@@ -87,7 +90,7 @@
       __ttr = (next) => {
         emit = next;
         // The last is for no reader: the queue is handed over and, from here on, 0.
-        return [!anonymousId, ignored, anonymousId, sessionId, clock, checkout, clickId, queue, calls, resolve, (queue = 0)];
+        return [ignored, anonymousId, sessionId, clock, checkout, clickId, queue, resolve, (queue = 0)];
       };
     }),
     trackEvent(name, properties) {
@@ -100,7 +103,6 @@
     getAnonymousId: () => anonymousId,
     getSessionId: () => sessionId,
   };
-  for (const name of ["consent", "optOut", "endSession"]) aureaSDK[name] = (argument) => { calls.push([name, argument]); };
 
   const on = (type, act) => addEventListener(type, (event) => queue && act(event), true);
   on("toggle", ({ target: { dataset: { question }, open } }) =>

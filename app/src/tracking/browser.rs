@@ -7,7 +7,9 @@ mod delivery;
 mod islands;
 mod page;
 mod sdk;
+mod sections;
 mod tracker;
+mod unsent;
 
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
@@ -26,41 +28,48 @@ pub fn start() {
         return;
     };
     let state = Array::from(&state);
-    let (queue, calls, ready) = (Array::from(&state.get(7)), Array::from(&state.get(8)), state.get(9));
+    let ready = state.get(7);
+    let calls = Reflect::get(&boot, &"calls".into()).map(|calls| Array::from(&calls)).unwrap_or_default();
 
-    let tracker = take_state(&state, &queue);
+    let tracker = take_state(&state);
     let (private, ignored) = (tracker.private, tracker.ignored);
     install(tracker);
+    with(Tracker::take_unsent);
     if ignored {
         page::log("[TTR] aurea_ignore is set: no event leaves this browser");
     }
     sdk::follow_consent(private);
+    sdk::follow_other_tabs();
     if page::flag("data-return") {
         with(Tracker::come_back);
     }
     listen_to_the_page();
+    sections::follow();
     sdk::take_over(&calls, &ready);
     delivery::pump();
 }
 
-/// Reads what the boot script hands over: `[isPrivate, ignored, anonymousId, sessionId, clock, checkout, clickId, queue,
-/// calls, ready]`, clock and checkout in pieces of their stored form, the queue as JSON texts.
-fn take_state(state: &Array, queue: &Array) -> Tracker {
+/// Reads what the boot script hands over: `[ignored, anonymousId, sessionId, clock, checkout, clickId, queue, ready]`, clock
+/// and checkout in pieces of their stored form, the queue as JSON texts. A visitor without an anonymousId is private.
+fn take_state(state: &Array) -> Tracker {
     let text = |place: u32| state.get(place).as_string().filter(|text| !text.is_empty());
     let joined = |place: u32| String::from(Array::from(&state.get(place)).join(","));
     let now = page::now();
-    let session = match (text(3), Clock::parse(&joined(4))) {
+    let session = match (text(2), Clock::parse(&joined(3))) {
         (Some(id), Some(clock)) => Session { id, clock },
         _ => Session::new(new_id(now), now),
     };
-    let mut tracker = Tracker::new(state.get(0).is_truthy(), state.get(1).is_truthy(), text(2), session);
-    tracker.checkout = Checkout::parse(&joined(5));
-    tracker.click = text(6).and_then(|id| {
+    let anonymous_id = text(1);
+    let mut tracker = Tracker::new(anonymous_id.is_none(), state.get(0).is_truthy(), anonymous_id, session);
+    tracker.checkout = Checkout::parse(&joined(4));
+    tracker.click = text(5).and_then(|id| {
         let at = id.split('_').next()?.parse().ok()?;
         Some((id, at))
     });
-    for event in queue.iter().filter_map(|event| event.as_string()) {
-        tracker.queue.push(event, now);
+    for event in Array::from(&state.get(6)).iter().filter_map(|event| event.as_string()) {
+        if tracker.allows_one_more(now) {
+            tracker.queue.push(event, now);
+        }
     }
     tracker
 }
@@ -72,12 +81,18 @@ fn listen_to_the_page() {
         });
     }
     page::listen_everywhere("online", |_| {
-        with(|tracker| tracker.queue.hurry());
+        with(|tracker| {
+            tracker.queue.hurry();
+            tracker.take_unsent(); // also what was given up
+        });
         delivery::pump();
     });
     page::listen_everywhere("visibilitychange", |_| {
         if page::hidden() {
             delivery::leave();
+        } else {
+            with(|tracker| tracker.queue.ask_again());
+            delivery::pump();
         }
     });
     page::listen_everywhere("pagehide", |_| {

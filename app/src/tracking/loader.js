@@ -1,6 +1,10 @@
 // Fetches the WASM at the first idle moment after load, or at the first touch once the document is whole, and hydrates
 // the islands as leptos's own script does. It runs inline after boot.js (leptos's script preloads everything at once).
 {
+  // What only the WASM can do is called then, in order.
+  const calls = (__ttr.calls = []);
+  for (const name of ["consent", "optOut", "endSession"]) aureaSDK[name] = (argument) => { calls.push([name, argument]); };
+
   let loading;
   const go = async () => {
     if (loading || document.readyState > "l") return; // "loading" is the last in the alphabet

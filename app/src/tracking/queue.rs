@@ -1,8 +1,8 @@
 //! What waits to be sent, and when to send it.
 //!
 //! Promises: events leave in the order in which they came, at most 10 in one request and 2 s after the first, in bodies
-//! under 60 KiB, one request at a time. What the server could not take is sent again with the same ids; what it refused
-//! is dropped. At most 1,000 events wait: after that the newer ones are dropped, since a runaway loop is worth less than
+//! under 60 KiB, one request at a time. What the server could not take is sent again with the same ids, and so is what went
+//! by beacon, since nobody hears what becomes of one; what the server refused is dropped. At most 1,000 events wait: after that the newer ones are dropped, since a runaway loop is worth less than
 //! how the visit began. Events are JSON texts here; nothing in this file reads a clock or touches the network.
 
 use std::collections::VecDeque;
@@ -75,6 +75,8 @@ pub fn body(now: u64, events: &[String]) -> String {
 pub struct Queue {
     waiting: VecDeque<String>,
     flying: Vec<String>,
+    /// What went by beacon, unanswered.
+    beaconed: Vec<String>,
     /// When the oldest waiting event came, ms.
     since: u64,
     /// Nothing is sent before this, ms.
@@ -115,9 +117,11 @@ impl Queue {
         Some(body(now, &self.flying))
     }
 
-    /// The request under way was answered. `jitter` (0 to 999) spreads the next tries of many browsers.
-    pub fn settle(&mut self, answer: Answer, now: u64, jitter: u16) {
+    /// The request under way was answered: gives the events that the server has answered for. `jitter` (0 to 999) spreads
+    /// the next tries of many browsers.
+    pub fn settle(&mut self, answer: Answer, now: u64, jitter: u16) -> Vec<String> {
         let flying = std::mem::take(&mut self.flying);
+        let mut settled = Vec::new();
         match answer {
             Answer::Taken { again } => {
                 if again.is_empty() {
@@ -125,10 +129,16 @@ impl Queue {
                 } else {
                     self.back_off(now, jitter);
                 }
-                let again = flying.into_iter().enumerate().filter(|(place, _)| again.contains(place));
-                self.put_back(again.map(|(_, event)| event).collect());
+                let mut wanted = Vec::new();
+                for (place, event) in flying.into_iter().enumerate() {
+                    if again.contains(&place) { wanted.push(event) } else { settled.push(event) }
+                }
+                self.put_back(wanted);
             }
-            Answer::Refused => (self.failures, self.unanswered) = (0, 0),
+            Answer::Refused => {
+                (self.failures, self.unanswered) = (0, 0);
+                settled = flying;
+            }
             Answer::Busy { retry_after } => {
                 self.unanswered = 0;
                 match retry_after {
@@ -147,6 +157,7 @@ impl Queue {
                 }
             }
         }
+        settled
     }
 
     /// Everything that waits, in batches that a beacon can carry: the page is being hidden or left.
@@ -165,9 +176,27 @@ impl Queue {
         }
     }
 
-    /// Forgets everything that waits.
+    /// The browser took these events as a beacon.
+    pub fn beaconed(&mut self, events: Vec<String>) {
+        self.beaconed.extend(events);
+    }
+
+    /// The page lives on: what went by beacon is sent again, since now somebody hears the answer.
+    pub fn ask_again(&mut self) {
+        let beaconed = std::mem::take(&mut self.beaconed);
+        self.put_back(beaconed);
+    }
+
+    /// Every event that the server has not answered for, oldest first.
+    pub fn unsettled(&self) -> Vec<String> {
+        self.flying.iter().chain(&self.beaconed).chain(&self.waiting).cloned().collect()
+    }
+
+    /// Forgets every event, also the ones under way.
     pub fn clear(&mut self) {
         self.waiting.clear();
+        self.flying.clear();
+        self.beaconed.clear();
     }
 
     /// The network is back: no need to wait any longer.

@@ -5,8 +5,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::Response;
 
-use super::page;
 use super::tracker::with;
+use super::{page, unsent};
 use crate::event::PULSE_PATH;
 use crate::tracking::queue::{self, Answer};
 
@@ -31,7 +31,8 @@ pub(super) fn pump() {
         spawn_local(async move {
             let answer = post(&body).await.unwrap_or(Answer::Silence);
             let jitter = u16::from_le_bytes(page::random()) % 1000;
-            with(|tracker| tracker.queue.settle(answer, page::now(), jitter));
+            let settled = with(|tracker| tracker.queue.settle(answer, page::now(), jitter));
+            unsent::settled(&settled.unwrap_or_default());
             pump();
         });
         return;
@@ -47,8 +48,9 @@ pub(super) fn pump() {
     });
 }
 
-/// Sends everything that waits by beacon. What the browser refuses goes back into the queue.
+/// Sends everything that waits by beacon. What the browser refuses goes back into the queue; the store keeps it all.
 pub(super) fn leave() {
+    with(|tracker| tracker.keep_unsettled());
     if page::offline() {
         return;
     }
@@ -68,6 +70,7 @@ fn beacon(mut batch: Vec<String>, refused: &mut Vec<String>) {
     let sent = page::window()
         .is_some_and(|w| w.navigator().send_beacon_with_opt_str(PULSE_PATH, Some(&body)).unwrap_or(false));
     if sent {
+        with(|tracker| tracker.queue.beaconed(batch));
         return;
     }
     if batch.len() > 1 && body.len() >= HALVE_FROM_BYTES {

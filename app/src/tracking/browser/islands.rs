@@ -182,8 +182,4 @@ fn fill(form: &HtmlFormElement, tracker: &mut Tracker) {
             input.set_value(value);
         }
     }
-    if page::flag("data-development") {
-        page::log("[TTR] Tracking checkout initiation (session stays alive)...");
-        page::log(&["[TTR] Redirecting to Whop with anonymousId: ", anonymous_id].concat());
-    }
 }

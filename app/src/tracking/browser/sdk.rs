@@ -60,7 +60,17 @@ fn properties(value: &JsValue) -> String {
 
 fn track_event(event_name: JsValue, values: JsValue) -> JsValue {
     if let Some(event_name) = event_name.as_string().filter(|name| !name.is_empty()) {
-        with(|tracker| tracker.emit(&event_name, &properties(&values)));
+        with(|tracker| {
+            if !tracker.allows_one_more(page::now()) {
+                return;
+            }
+            let properties = properties(&values);
+            if event_name == name::WEB_VITALS {
+                tracker.emit_passively(&event_name, &properties); // the visitor has just turned away
+            } else {
+                tracker.emit(&event_name, &properties);
+            }
+        });
         delivery::pump();
     }
     JsValue::UNDEFINED
@@ -91,35 +101,48 @@ fn end_session(_: JsValue, _: JsValue) -> JsValue {
 
 fn consent(granted: JsValue, _: JsValue) -> JsValue {
     let granted = granted.is_truthy();
-    page::write(Area::Visitor, storage::CONSENT, if granted { CONSENT_GRANTED } else { CONSENT_DENIED });
     with(|tracker| match granted {
-        // From now on the visitor has a name: the page they are on is told again, with it. A browser that says no for
-        // the visitor is obeyed, and so is one that cannot keep the answer.
+        // A browser that says no for the visitor is obeyed.
         true if tracker.private && !wishes().refused_by_browser() => name_visitor(tracker),
         false if !tracker.private => tracker.forget(),
         _ => {}
     });
+    // Last, so that other tabs find the name when they hear of it.
+    page::write(Area::Visitor, storage::CONSENT, if granted { CONSENT_GRANTED } else { CONSENT_DENIED });
     show_bar(false);
     delivery::pump();
     JsValue::UNDEFINED
 }
 
+/// From now on the visitor has a name: the page they are on is told again, with it.
 fn name_visitor(tracker: &mut Tracker) {
     tracker.private = false;
-    tracker.anonymous_id = Some(new_id(page::now()));
+    tracker.anonymous_id =
+        page::read(Area::Visitor, storage::ANONYMOUS_ID).or_else(|| Some(new_id(page::now())));
     tracker.view_page();
 }
 
 /// No event leaves this browser from now on, and nothing in it names the visitor.
 fn opt_out(_: JsValue, _: JsValue) -> JsValue {
-    with(|tracker| {
-        tracker.forget();
-        tracker.queue.clear();
-        tracker.ignored = true;
-    });
+    with(Tracker::ignore);
     page::write(Area::Visitor, storage::IGNORE, "1");
     show_bar(false);
     JsValue::UNDEFINED
+}
+
+/// What the visitor answers in one tab holds in all.
+pub(super) fn follow_other_tabs() {
+    page::listen_everywhere("storage", |_| {
+        let wishes = wishes();
+        with(|tracker| match (tracker.ignored, tracker.private, wishes.private()) {
+            (false, ..) if wishes.ignored => tracker.ignore(),
+            (false, false, true) => tracker.forget(),
+            (false, true, false) if wishes.consent == CONSENT_GRANTED => name_visitor(tracker),
+            _ => {}
+        });
+        show_bar(wishes.undecided());
+        delivery::pump();
+    });
 }
 
 /// Shows the consent bar while the visitor is undecided, and lets its buttons answer.

@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 
 use super::page::{self, Area};
+use super::unsent;
 use crate::event::{name, storage};
 use crate::tracking::identity::{self, Wishes};
 use crate::tracking::json::Object;
+use crate::tracking::limit::Limit;
 use crate::tracking::queue::Queue;
 use crate::tracking::session::{self, Checkout, Clock, Found, Session};
 
@@ -38,6 +40,8 @@ pub(super) struct Tracker {
     /// The click that is leaving for the checkout, and when it was made (ms).
     pub(super) click: Option<(String, u64)>,
     pub(super) queue: Queue,
+    /// Holds a page back that tells without end.
+    limit: Limit,
     /// Counts page views and sessions: what islands remember belongs to one of them.
     pub(super) view: u32,
     saved: u64,
@@ -53,6 +57,7 @@ impl Tracker {
             checkout: None,
             click: None,
             queue: Queue::default(),
+            limit: Limit::default(),
             view: 0,
             saved: 0,
         }
@@ -105,7 +110,39 @@ impl Tracker {
             .raw("properties", properties)
             .raw("context", &context.finish())
             .number("timestamp", now);
-        self.queue.push(event.finish(), now);
+        let event = event.finish();
+        if !self.private {
+            unsent::keep(std::slice::from_ref(&event));
+        }
+        self.queue.push(event, now);
+    }
+
+    /// Whether the page's own script may tell one more event; says so once in development if not.
+    pub(super) fn allows_one_more(&mut self, now: u64) -> bool {
+        let allowed = self.limit.allows(now);
+        if !allowed && self.limit.refused == 1 && page::flag("data-development") {
+            page::log(
+                "[TTR] Too many events: trackEvent drops what is over 100 at once, 10 in a second or 1000 in a page",
+            );
+        }
+        allowed
+    }
+
+    /// Puts what the store keeps, of this page or of earlier ones, in front of the queue, unless it is in the queue.
+    pub(super) fn take_unsent(&mut self) {
+        if !self.private {
+            let known = self.queue.unsettled();
+            let mut unsent = unsent::worth_sending(page::now());
+            unsent.retain(|event| !known.contains(event));
+            self.queue.put_back(unsent);
+        }
+    }
+
+    /// Makes sure that the store has everything that this page may not live to see answered.
+    pub(super) fn keep_unsettled(&self) {
+        if !self.private {
+            unsent::keep(&self.queue.unsettled());
+        }
     }
 
     /// A page view begins.
@@ -204,6 +241,13 @@ impl Tracker {
         page::write(Area::Tab, storage::SESSION_CLOCK, &self.session.clock.text());
     }
 
+    /// Tells nothing from now on.
+    pub(super) fn ignore(&mut self) {
+        self.forget();
+        self.queue.clear();
+        self.ignored = true;
+    }
+
     /// Removes every trace of the visitor from storage and goes on as somebody else, unnamed.
     pub(super) fn forget(&mut self) {
         forget_stored();
@@ -229,7 +273,7 @@ fn stored_checkout() -> Option<Checkout> {
 
 /// Removes what names the visitor or the session.
 pub(super) fn forget_stored() {
-    for key in [storage::ANONYMOUS_ID, storage::CHECKOUT] {
+    for key in [storage::ANONYMOUS_ID, storage::CHECKOUT, storage::UNSENT] {
         page::remove(Area::Visitor, key);
     }
     for key in [storage::SESSION_ID, storage::SESSION_CLOCK, storage::SESSION_OPEN] {
