@@ -108,12 +108,18 @@ impl Rooms {
             product: config.product.clone(),
             price: config.price,
             return_url: config.return_url(),
+            forward_to: Vec::new(), // what is made up is told to nobody
         };
-        let webhooks = Webhooks { store: Arc::clone(&store), funnel: funnel.clone(), development: false };
+        let webhooks = Webhooks {
+            store: Arc::clone(&store),
+            funnel: funnel.clone(),
+            development: false,
+            forward_to: Vec::new(),
+        };
         Ok(Self {
             store: sqlite,
             funnel,
-            collector: Arc::new(Collector::new(store, config.funnel.currency)),
+            collector: Arc::new(Collector::new(store, config.funnel.currency, Vec::new())),
             checkouts: Arc::new(checkouts),
             webhooks: Arc::new(webhooks),
             provider,
