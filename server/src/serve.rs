@@ -118,6 +118,9 @@ pub async fn build(
 /// The worker, with a lane for each destination that is configured.
 fn outbox(config: &Config, store: Arc<dyn Store>) -> Result<Arc<Outbox>, ServeError> {
     let aurea = config.aurea.as_ref().map(Aurea::new).transpose()?;
+    if let Some(aurea) = &aurea {
+        tracing::info!("events are forwarded to {}", aurea.host());
+    }
     let carriers = aurea.into_iter().map(|aurea| Arc::new(aurea) as Arc<dyn Carrier>).collect();
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     Ok(Arc::new(Outbox::start(&store, carriers, &clock)))

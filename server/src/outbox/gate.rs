@@ -7,10 +7,10 @@ use super::verdict::{Ease, Verdict};
 use crate::domain::Millis;
 
 /// Requests at once.
-pub const PLACES: usize = 16;
+pub const PLACES: usize = 32;
 
 /// Of them, those kept for the newest events: a sale does not wait behind a backlog.
-pub const FRESH: usize = 4;
+pub const FRESH: usize = 8;
 
 /// Failures in a row after which the gate is shut.
 const FAILURES: u32 = 5;

@@ -10,14 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
 
-use super::gate::{FRESH, Gate, PAUSE, Turn};
-use super::verdict::{Ease, Fate, Verdict, judge};
-use super::{Carrier, schedule};
+use super::Carrier;
+use super::gate::{FRESH, Gate, Turn};
+use super::step::{self, Step};
+use super::verdict::{Verdict, judge};
 use crate::clock::Clock;
 use crate::domain::Millis;
-use crate::domain::outbox::{body_of, child_id, events_in, halves};
 use crate::store::StoreError;
-use crate::store::outbox::{Child, Claim, Claimed, Later, OutboxStore, Ticket};
+use crate::store::outbox::{Claim, Claimed, Later, OutboxStore, Ticket};
 
 /// How long a claim lasts: well beyond the longest try, so that a row is not sent twice while somebody is at it.
 const CLAIM: Millis = 60 * 1000;
@@ -174,64 +174,32 @@ impl Lane {
         }
     }
 
-    /// Records what became of a row.
+    /// Records what becomes of a row. False if the claim is no longer held.
     async fn settle(&self, row: Claimed, verdict: Verdict, now: Millis) -> Result<bool, StoreError> {
-        let retry_at = now + schedule::wait(row.tries + 1, rand::random());
-        let again = |why: String| Later { due_at: Some(retry_at), tries: row.tries + 1, why, tried_at: now };
-        let parked = |why: String| {
-            tracing::warn!(row = row.ticket.id, why, "parked: it waits until somebody sends it again");
-            Later { due_at: None, tries: row.tries + 1, why, tried_at: now }
-        };
-        let child = |body: Vec<u8>, later| Child { id: child_id(&row.ticket.id, &body), body, later };
-        match verdict {
-            Verdict::Sent => self.sent(row.ticket).await,
-            Verdict::Partly(fates) => {
-                let events = events_in(&row.body);
-                if fates.len() != events.len() {
-                    return self.sent(row.ticket).await; // it speaks of other events: then the status decides
-                }
-                let mut children = Vec::new();
-                for (event, fate) in events.into_iter().zip(fates) {
-                    match fate {
-                        Fate::Taken => {}
-                        Fate::Again(why) => children.push(child(body_of([event]), again(why))),
-                        Fate::Refused(why) => children.push(child(body_of([event]), parked(why))),
-                    }
-                }
-                self.store.replace(row.ticket, children).await
+        match step::next(&row, verdict, now, rand::random()) {
+            Step::Gone => {
+                let held = self.store.sent(row.ticket).await?;
+                self.sent.fetch_add(1, Ordering::Relaxed);
+                Ok(held)
             }
-            Verdict::Split(why) => match halves(&row.body) {
-                Some(halves) => {
-                    let at_once =
-                        Later { due_at: Some(now), tries: row.tries.max(1), why: why.clone(), tried_at: now };
-                    let children = halves.map(|half| child(half, at_once.clone()));
-                    self.store.replace(row.ticket, children.into()).await
-                }
-                None => self.store.put_back(row.ticket.clone(), parked(why)).await,
-            },
-            Verdict::Retry(why, _) | Verdict::Pause(why) if schedule::is_over(row.driven_at, now) => {
-                self.store.put_back(row.ticket.clone(), parked(why)).await
-            }
-            Verdict::Retry(why, ease) => {
-                let silence = if let Ease::Silence(wait) = ease { now + wait } else { now };
-                let mut later = again(why);
-                later.due_at = Some(retry_at.max(silence));
+            Step::Stays(later) => {
+                self.log_if_parked(&row.ticket.id, &later);
                 self.store.put_back(row.ticket, later).await
             }
-            // Not the row's fault: its tries don't count, but others go first next time.
-            Verdict::Pause(why) => {
-                let tries = row.tries.max(1);
-                self.store
-                    .put_back(row.ticket, Later { due_at: Some(now + PAUSE), tries, why, tried_at: now })
-                    .await
+            Step::Children(children) => {
+                for child in &children {
+                    self.log_if_parked(&child.id, &child.later);
+                }
+                self.store.replace(row.ticket, children).await
             }
         }
     }
 
-    async fn sent(&self, ticket: Ticket) -> Result<bool, StoreError> {
-        let held = self.store.sent(ticket).await?;
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        Ok(held)
+    fn log_if_parked(&self, row: &str, later: &Later) {
+        if later.due_at.is_none() {
+            let (host, why) = (self.carrier.host(), &later.why);
+            tracing::warn!(host, row, why, "a row is parked: it waits until somebody sends it again");
+        }
     }
 
     /// One line when it begins to fail, one when it works again.

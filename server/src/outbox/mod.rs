@@ -24,6 +24,7 @@ pub mod aurea;
 pub mod gate;
 mod lane;
 pub mod schedule;
+mod step;
 pub mod verdict;
 
 /// Brings a row to its destination.
