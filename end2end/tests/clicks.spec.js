@@ -67,6 +67,21 @@ test("a section is told once it was in view for a second, and those scrolled pas
   expect(new Set(seen).size).toBe(seen.length);
 });
 
+test("a reload that keeps its place tells no depth until the visitor scrolls", async ({ page, ttr }) => {
+  await page.goto("/");
+  await hydrated(page);
+  const { sessionId } = await storedIds(page);
+  await page.locator("#pricing").evaluate((it) => it.scrollIntoView());
+  await sessionOnce(ttr, sessionId, has("scroll_depth_50"));
+  await page.reload();
+  await hydrated(page);
+  await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(0);
+  await page.evaluate(() => window.aureaSDK.trackEvent("looked_again"));
+  expect(has("scroll_depth_25", 2)(await sessionOnce(ttr, sessionId, has("looked_again")))).toBe(false);
+  await page.mouse.wheel(0, 50);
+  await sessionOnce(ttr, sessionId, has("scroll_depth_50", 2));
+});
+
 test("web vitals are told once, when the page is left, in whole numbers", async ({ page, ttr }) => {
   await page.goto("/");
   await hydrated(page);

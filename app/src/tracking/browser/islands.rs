@@ -47,8 +47,8 @@ pub(super) fn scroll_depth(_: &Element) {
         });
         delivery::pump();
     };
-    // The visitor may have scrolled before the island was there.
-    if sizes().is_some_and(|(top, ..)| top > 0.0) {
+    // The visitor may have scrolled before the island was there; where they were before a reload is no scrolling.
+    if !page::resumed() && sizes().is_some_and(|(top, ..)| top > 0.0) {
         measure();
     }
     let measure = Rc::new(RefCell::new(measure));

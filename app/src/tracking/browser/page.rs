@@ -36,6 +36,15 @@ pub(super) fn hidden() -> bool {
     document().is_some_and(|document| document.hidden())
 }
 
+/// Whether the page was reloaded or gone back to: then the browser scrolls it to where it was.
+pub(super) fn resumed() -> bool {
+    let mut value = window().map(JsValue::from).unwrap_or_default();
+    for part in ["performance", "navigation", "type"] {
+        value = Reflect::get(&value, &part.into()).unwrap_or_default();
+    }
+    value.is_truthy() // 0 is an ordinary navigation
+}
+
 /// Without a network nothing is worth trying: not even a beacon, which would be lost.
 pub(super) fn offline() -> bool {
     window().is_some_and(|window| !window.navigator().on_line())
