@@ -7,14 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use secrecy::{ExposeSecret, SecretString};
-use server::aurea::Access;
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
-use server::ops::doctor;
+use server::ops::{doctor, login};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
-use server::store::sqlite::SqliteStore;
 use tracing_subscriber::EnvFilter;
 
 /// Keeps ONE session from landing to purchase.
@@ -64,7 +61,7 @@ fn main() -> ExitCode {
     log(config.mode, if quiet { "error" } else { "info" });
     let done = match command {
         Command::Serve => runtime.block_on(run(config)),
-        Command::Login => runtime.block_on(log_in_anew(config)),
+        Command::Login => runtime.block_on(login::renew(&config)).map_err(ServeError::from),
         Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
         Command::Doctor(_) => unreachable!("it was answered without a configuration"),
     };
@@ -117,29 +114,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         );
     }
     if let Some(token) = &application.new_token {
-        show_login(&config, token);
+        login::show(&config, token);
     }
     serve::serve(application, listener).await
-}
-
-/// Makes a new token and shows it.
-async fn log_in_anew(config: Config) -> Result<(), ServeError> {
-    if config.admin_token.is_some() {
-        println!("AUREA_ADMIN_TOKEN is set: log in with it at {}/aurea/login", config.site.origin());
-        return Ok(());
-    }
-    let store = SqliteStore::open(&config.database)?;
-    let token = Access::renew(&store).await?;
-    store.close().await;
-    show_login(&config, &token);
-    Ok(())
-}
-
-/// On standard output and not in the log: a secret, for the person who started the program.
-fn show_login(config: &Config, token: &SecretString) {
-    let origin = config.site.origin();
-    println!("\nThe owner's screens: {origin}/aurea/login?token={}\n", token.expose_secret());
-    println!(
-        "Keep this link: only a hash of it is stored. `ttr login` makes a new one and ends every login.\n"
-    );
 }

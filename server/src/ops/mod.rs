@@ -12,6 +12,7 @@ use crate::site::Pages;
 use crate::store::Store;
 
 pub mod doctor;
+pub mod login;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {

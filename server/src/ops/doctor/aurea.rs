@@ -1,51 +1,20 @@
 //! The remote Aurea, if events are forwarded to one.
 
-use std::collections::HashMap;
-
 use reqwest::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use secrecy::ExposeSecret;
 
 use super::Check;
 use super::network::{Findings, Network, Silence};
 use crate::config::Config;
+use crate::outbox::aurea::Settings;
 
 const ID: &str = "aurea";
 
-/// Where events are forwarded to.
-pub(super) struct Remote {
-    url: String,
-    key: Option<SecretString>,
-}
-
-impl Remote {
-    pub(super) fn from_env(env: &HashMap<String, String>) -> Option<Self> {
-        let filled =
-            |name: &str| env.get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let from_file =
-            || Some(std::fs::read_to_string(env.get("AUREA_API_KEY_FILE")?).ok()?.trim().to_owned());
-        let key = filled("AUREA_API_KEY").or_else(from_file).map(Into::into);
-        Some(Self { url: filled("AUREA_API_URL")?, key })
-    }
-}
-
 /// An empty batch changes nothing, and only who has the right key is told that it is empty.
-pub(super) async fn check(remote: Option<Remote>, config: &Config, network: &Network) -> Findings {
+pub(super) async fn check(config: &Config, network: &Network) -> Findings {
     let alone = |check| Findings { checks: vec![check], offset: None };
-    let Some(remote) = remote else {
+    let Some(Settings { url, key }) = &config.aurea else {
         return alone(Check::ok(ID, "events stay here: AUREA_API_URL is not set"));
-    };
-    let url_mend = "set AUREA_API_URL to the API of the remote, such as https://aurea.example/api";
-    let Some(url) = Url::parse(&remote.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
-    else {
-        return alone(Check::fail(ID, "AUREA_API_URL is not a web address", url_mend));
-    };
-    if url.origin() == config.site.url.origin() {
-        return alone(Check::fail(ID, "AUREA_API_URL leads back to this site", url_mend));
-    }
-    let Some(key) = remote.key else {
-        let mend = "set AUREA_API_KEY to a key that stands in the remote's AUREA_RECEIVE_KEYS";
-        return alone(Check::fail(ID, "AUREA_API_KEY is not set: the remote takes nothing without it", mend));
     };
     let ask = network.ask(|client| {
         client

@@ -110,12 +110,11 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
     let usable = config.is_ok();
     if let Ok(config) = &config {
         checks.extend(site::files(config));
-        let remote = aurea::Remote::from_env(env);
         let (store, site, provider, aurea) = tokio::join!(
             store::check(&config.database),
             site::check(config, network),
             provider::check(config, network),
-            aurea::check(remote, config, network),
+            aurea::check(config, network),
         );
         // Others' clocks before our own, which may be what answers at the public address.
         let offset = provider.offset.or(aurea.offset).or(site.offset);
