@@ -6,7 +6,7 @@ export LEPTOS_SITE_ROOT ?= target/site
 # Secrets and settings of this machine, if there are any; see .env.example.
 WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
 
-.PHONY: help run watch test build bench lint lighthouse screenshots clean
+.PHONY: help run watch test build bench bench-screens lint lighthouse screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,13 +36,16 @@ lint: ## Check formatting and lints of Rust and of the browser tests
 bench: ## Run the benchmarks
 	cargo bench --package server
 
+bench-screens: build ## Measure the owner's screens on 1,000 and on 100,000 sessions
+	@scripts/measure-screens.mjs
+
 lighthouse: build ## Measure the page with Lighthouse (mobile, median of 3)
 	@scripts/tools npm-tests chromium
 	@node end2end/lighthouse.mjs
 
 screenshots: build ## Take docs/screenshots anew
 	@scripts/tools npm-tests chromium
-	@UPDATE_SCREENSHOTS=1 npm run --silent --prefix end2end test -- screenshots
+	@UPDATE_SCREENSHOTS=1 npm run --silent --prefix end2end test -- screenshots screens
 
 clean: ## Remove everything that was built, tools included
 	rm -rf target end2end/node_modules end2end/test-results end2end/playwright-report

@@ -21,7 +21,7 @@ const naughty = [
 
 const event = (text, i) => ({
   eventName: text.slice(0, 200) || "empty",
-  properties: { [text.slice(0, 500)]: text, question: text, nested: { list: [text] }, price: text, currency: text },
+  properties: { [text.slice(0, 500)]: text, question: text.slice(0, 2000), nested: { list: [text] }, price: text.slice(0, 100), currency: text.slice(0, 100) },
   context: {
     user: { anonymousId: "naughty" },
     session: { sessionId: "naughty" },

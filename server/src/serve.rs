@@ -211,7 +211,12 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             outbox: Arc::clone(&outbox),
         }),
         assets,
-        gate: Arc::new(Gate { funnel, origin: origin.clone(), keys: config.receive_keys.clone() }),
+        gate: Arc::new(Gate {
+            funnel,
+            origin: origin.clone(),
+            keys: config.receive_keys.clone(),
+            programs_apart: config.mode == Mode::Production,
+        }),
         limit: Arc::new(Limit::new(clients)),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
         backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin, outbox }),

@@ -166,6 +166,7 @@ fn list(length: i64) -> Vec<SessionItem> {
                 source: sources[nth % 5].map(str::to_owned),
                 campaign: (nth % 5 == 3).then(|| "black-friday".to_owned()),
                 value: (state == State::Converted).then(|| usd(9900)),
+                bot: (at == 7).then(|| "a crawler of a search engine".to_owned()),
             }
         })
         .collect()
@@ -261,6 +262,7 @@ fn page(state: State, told: &[Told<'_>]) -> SessionPage {
             source: Some("google".into()),
             campaign: Some("black-friday".into()),
             value: None,
+            bot: None,
         },
         total_seconds: (last_at - start) / S,
         touch: Touch {
@@ -393,6 +395,7 @@ fn hostile_item() -> SessionItem {
         source: Some(naughty()),
         campaign: Some(wide()),
         value: Some(usd(i64::MIN)),
+        bot: Some(naughty()),
     }
 }
 

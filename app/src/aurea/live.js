@@ -73,6 +73,5 @@ source.addEventListener("error", () => {
   lost = true;
 });
 source.addEventListener("changed", refresh);
-source.addEventListener("message", (message) => message.data === "changed" && refresh());
 // Time alone changes what is shown, too: "3 min ago", or that a session is over.
 setInterval(() => document.visibilityState === "visible" && source.readyState === 1 && refresh(), 60_000);

@@ -117,7 +117,7 @@ pub enum State {
 pub struct Filter {
     /// `converted`: `true`, `false` or empty.
     pub converted: String,
-    /// `state`: a state or empty.
+    /// `state`: a state, `bot` for the sessions of programs, or empty.
     pub state: String,
     /// `source`: exactly this source; `(direct)` for none; empty for all.
     pub source: String,
@@ -173,6 +173,8 @@ pub struct SessionItem {
     pub campaign: Option<String>,
     /// What it brought.
     pub value: Option<Amount>,
+    /// Why its visitor is taken for a program. Such a session is kept apart and counted nowhere.
+    pub bot: Option<String>,
 }
 
 /// `/aurea/funnels/{funnel}/sessions/{sessionId}`

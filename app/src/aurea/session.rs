@@ -43,11 +43,15 @@ fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
         view! { <div><dt>"Time to convert"</dt><dd>{format::duration(seconds)}</dd></div> }
     });
     let ended = page.end_reason.as_deref().map(end_reason);
+    let program = item.bot.as_deref().map(|why| {
+        view! { <p class="soft">"Taken for a program, so it is counted nowhere: " {text::value(why)}</p> }
+    });
     view! {
         <div class="head session-head" data-events=item.events>
             <h1><span class="soft">"Session "</span><bdi>{text::short_id(&item.session_id)}</bdi></h1>
-            {table::badge(item.state)}
+            {table::badge(item)}
             {ended.map(|ended| view! { <p class="soft">{ended}</p> })}
+            {program}
         </div>
         <section class="card" aria-label="The session in short">
             <dl class="tiles">

@@ -53,6 +53,7 @@ fn form(page: &SessionsPage) -> impl IntoView + use<> {
     let states = [State::Active, State::Checkout, State::Converted, State::Abandoned, State::Ended];
     let states: Vec<_> = std::iter::once(("", "Any"))
         .chain(states.map(|s| (table::state_tag(s), table::state_name(s))))
+        .chain([("bot", "Programs (not counted)")])
         .collect();
     let sources = std::iter::once("(direct)".to_owned())
         .chain(page.sources.iter().map(|source| text::cut(source, 200)));

@@ -32,11 +32,17 @@ pub(super) fn state_tag(state: State) -> &'static str {
     }
 }
 
-/// A state as a badge.
-pub(super) fn badge(state: State) -> impl IntoView + use<> {
-    let class = format!("badge {}", state_tag(state));
-    view! { <span class=class>{state_name(state)}</span> }
+/// How a session stands, as a badge.
+pub(super) fn badge(item: &SessionItem) -> impl IntoView + use<> {
+    let (tag, name) = match item.bot {
+        Some(_) => ("ended", PROGRAM),
+        None => (state_tag(item.state), state_name(item.state)),
+    };
+    view! { <span class=format!("badge {tag}")>{name}</span> }
 }
+
+/// What a session of a crawler or an automated browser is called in the place of its state.
+const PROGRAM: &str = "Program";
 
 /// One amount for each currency, each on its line.
 pub(super) fn amounts(amounts: &[Amount]) -> AnyView {
@@ -109,7 +115,7 @@ fn row(funnel: &str, item: &SessionItem, now: i64) -> impl IntoView + use<> {
         .map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
     view! {
         <tr role="row">
-            <td role="cell" class="state">{badge(item.state)}</td>
+            <td role="cell" class="state">{badge(item)}</td>
             <th scope="row" role="rowheader" class="visitor">
                 <a href=paths::session(funnel, &item.session_id) aria-label=label>
                     {visitor(item.anonymous_id.as_deref())}

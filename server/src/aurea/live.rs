@@ -40,10 +40,13 @@ pub async fn live(
         until: Instant::now() + LONGEST,
         stopping,
     };
-    let stream = unfold(watch, |mut watch| async move {
-        watch.next().await.then(|| (Ok(Event::default().event("changed").data("")), watch))
-    });
+    let stream = unfold(watch, |mut watch| async move { watch.next().await.then(|| (Ok(changed()), watch)) });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}
+
+/// Browsers pass over an event without data.
+fn changed() -> Event {
+    Event::default().event("changed").data("changed")
 }
 
 struct Watch {

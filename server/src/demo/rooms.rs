@@ -154,7 +154,7 @@ impl Rooms {
         at: Millis,
         count: &mut Count,
     ) -> Result<(), RoomsError> {
-        let sender = Sender { funnel: self.funnel.clone(), source };
+        let sender = Sender { funnel: self.funnel.clone(), source, bot: None };
         let answer = self.collector.collect(sender, body, at).await;
         for result in answer.map_err(|error| RoomsError::Batch(error.message))?.results {
             match result.result {

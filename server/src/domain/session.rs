@@ -11,6 +11,7 @@ use super::attribution::{Touch, first_touch};
 use super::event::Event;
 use super::ledger::{self, Conversion};
 use super::money::Money;
+use super::summary::BOT;
 use super::{DAY, Millis};
 
 /// A session is over after so long without activity.
@@ -230,6 +231,11 @@ impl Session {
     /// What its conversions brought.
     pub fn value(&self) -> Option<Money> {
         ledger::total(&self.conversions)
+    }
+
+    /// Why its visitor is taken for a program, as the collector noted.
+    pub fn bot(&self) -> Option<&str> {
+        self.timeline.iter().find_map(|moment| moment.event.properties.get(BOT)?.as_str())
     }
 
     /// What decides where it stands.

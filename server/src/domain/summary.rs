@@ -138,7 +138,7 @@ impl Summary {
 }
 
 /// The property in which the collector writes why it takes a visitor for a program.
-pub const BOT: &str = "bot";
+pub const BOT: &str = "$bot";
 
 /// What one session adds to the figures of its funnel: everything counts to the day on which it began.
 #[derive(Clone, Debug, PartialEq, Eq)]

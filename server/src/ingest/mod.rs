@@ -20,12 +20,14 @@ use crate::domain::event::{Event, FunnelId, Source};
 use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::domain::outbox::Destination;
+use crate::domain::summary::BOT;
 use crate::error::ApiError;
 use crate::store::Store;
 use limit::Limit;
 use sender::Gate;
 use wire::WireEvent;
 
+mod bot;
 pub mod limit;
 pub mod sender;
 mod wire;
@@ -40,6 +42,8 @@ pub struct Sender {
     pub funnel: FunnelId,
     /// Browser or key.
     pub source: Source,
+    /// Why a browser is taken for a program.
+    pub bot: Option<String>,
 }
 
 /// Takes events in.
@@ -102,7 +106,12 @@ impl Collector {
         let skew = batch.sent_at.map_or(0, |sent_at| skew(sent_at, now));
         let parsed: Vec<Result<Parsed, Refused>> =
             batch.events.iter().map(|raw| parse_event(raw, &sender, skew, now)).collect();
-        let events: Vec<Event> = parsed.iter().flatten().map(|parsed| parsed.event.clone()).collect();
+        let mut events: Vec<Event> = parsed.iter().flatten().map(|parsed| parsed.event.clone()).collect();
+        if let Some(why) = &sender.bot {
+            for event in &mut events {
+                event.properties.insert(BOT.to_owned(), why.clone().into());
+            }
+        }
         let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
         let told = events.iter().enumerate().filter_map(conversion).collect();
         let new_events = if events.is_empty() {

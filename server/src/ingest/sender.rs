@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use super::Sender;
+use super::bot::bot;
 use crate::config::ReceiveKey;
 use crate::domain::event::{FunnelId, Source};
 use crate::error::ApiError;
@@ -24,6 +25,8 @@ pub struct Gate {
     pub origin: String,
     /// Who may post with a key.
     pub keys: Vec<ReceiveKey>,
+    /// Whether crawlers and automated browsers are told from people: not while developing.
+    pub programs_apart: bool,
 }
 
 impl Gate {
@@ -44,7 +47,7 @@ impl Gate {
         for known in &self.keys {
             let same_key = known.key.expose_secret().as_bytes().ct_eq(key);
             if bool::from(same_key) && known.funnel.as_str().as_bytes() == funnel {
-                admitted = Some(Sender { funnel: known.funnel.clone(), source: Source::Key });
+                admitted = Some(Sender { funnel: known.funnel.clone(), source: Source::Key, bot: None });
             }
         }
         admitted.ok_or_else(|| {
@@ -55,7 +58,8 @@ impl Gate {
 
     fn browser(&self, headers: &HeaderMap) -> Result<Sender, ApiError> {
         if same_origin(headers, &self.origin) == Some(true) {
-            return Ok(Sender { funnel: self.funnel.clone(), source: Source::Browser });
+            let bot = if self.programs_apart { bot(headers) } else { None };
+            return Ok(Sender { funnel: self.funnel.clone(), source: Source::Browser, bot });
         }
         let message = "without a key, events are taken from the site's own pages only";
         Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message).field("Origin"))

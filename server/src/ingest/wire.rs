@@ -137,7 +137,7 @@ mod tests {
     const NOW: Millis = 1_703_001_300_000;
 
     fn parse(json: &str, source: Source) -> Result<Event, String> {
-        let sender = Sender { funnel: FunnelId::parse("ttr").unwrap(), source };
+        let sender = Sender { funnel: FunnelId::parse("ttr").unwrap(), source, bot: None };
         serde_json::from_str::<WireEvent>(json).unwrap().into_event(&sender, 0, NOW)
     }
 

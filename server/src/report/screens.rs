@@ -141,6 +141,7 @@ impl Report {
                 source: session.touch.source.clone(),
                 campaign: session.touch.campaign.clone(),
                 value: session.value().map(amount),
+                bot: session.bot().map(str::to_owned),
             },
             end_reason: view.end_reason.map(str::to_owned),
             total_seconds: session.total_seconds(),
@@ -217,6 +218,7 @@ fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
         source: touch.and_then(|touch| touch.source.clone()),
         campaign: touch.and_then(|touch| touch.campaign.clone()),
         value: short.value.map(amount),
+        bot: short.bot.clone(),
     }
 }
 

@@ -222,3 +222,23 @@ async fn odd_names_and_properties_come_back_as_they_were() {
     assert_eq!(session["events"][1]["eventName"], odd);
     assert_eq!(session["events"][1]["properties"][odd], odd);
 }
+
+#[tokio::test]
+async fn in_production_a_crawler_is_kept_apart_and_not_counted() {
+    let app = TestApp::start_with(&[("SITE_URL", "https://ttr.example")]).await;
+    let post = |session: &'static str, agent: &'static str| {
+        let request =
+            app.post("/api/pulse").header("sec-fetch-site", "same-origin").header("user-agent", agent);
+        request.json(&batch(session, &[("page_view", 1000)])).send()
+    };
+    post("crawler", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
+        .await
+        .unwrap();
+    post("person", "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0").await.unwrap();
+    let people = app.owner("ttr/sessions").await;
+    assert_eq!(people["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(people["sessions"][0]["sessionId"], "person");
+    let programs = app.owner("ttr/sessions?state=bot").await;
+    assert_eq!(programs["sessions"][0]["sessionId"], "crawler");
+    assert!(programs["sessions"][0]["bot"].as_str().unwrap().contains("Google"));
+}

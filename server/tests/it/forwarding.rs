@@ -776,7 +776,7 @@ proptest! {
         let (here, there) = runtime.block_on(async {
             let ((here, _folder), (there, _other)) = (stores().remove(0), stores().remove(0));
             let currency = Currency::parse("USD").unwrap();
-            let sender = |source| Sender { funnel: FunnelId::parse("ttr").unwrap(), source };
+            let sender = |source| Sender { funnel: FunnelId::parse("ttr").unwrap(), source, bot: None };
             let collector = Collector::new(Arc::clone(&here), currency, vec![Aurea::DESTINATION]);
             for events in events.chunks(events.len().div_ceil(batches)) {
                 let body = json!({"events": events}).to_string();

@@ -106,5 +106,5 @@ async fn an_open_timeline_is_told_of_a_change_and_of_no_other() {
     assert!(quiet.is_err(), "another session's change is none of this one's");
     app.browser_posts(&batch("s1", &[("faq_opened", 3000)])).await;
     let told = tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&told).contains("event: changed"));
+    assert!(String::from_utf8_lossy(&told).contains("event: changed\ndata: changed\n\n"));
 }

@@ -142,7 +142,7 @@ fn came_from(mut event: Event, url: &str) -> Event {
 async fn sessions_are_filtered_by_source_event_time_and_whether_a_program_made_them() {
     for (store, _folder) in stores() {
         let mut crawler = stored_event("bot", "e4", "page_view", 4000);
-        crawler.properties.insert("bot".into(), "crawler".into());
+        crawler.properties.insert("$bot".into(), "crawler".into());
         let events = vec![
             came_from(stored_event("news", "e1", "page_view", 1000), "https://t.example/?utm_source=news"),
             stored_event("direct", "e2", "page_view", 2000),
