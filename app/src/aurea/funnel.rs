@@ -56,9 +56,9 @@ fn sources(funnel: &str, sources: &[SourceItem]) -> Option<impl IntoView + use<>
                             <tr>
                                 <th scope="col">"Source"</th>
                                 <th scope="col" class="number">"Sessions"</th>
-                                <th scope="col" class="number">"Checkouts"</th>
+                                <th scope="col" class="number wide-only">"Checkouts"</th>
                                 <th scope="col" class="number">"Conversions"</th>
-                                <th scope="col" class="number">"Rate"</th>
+                                <th scope="col" class="number wide-only">"Rate"</th>
                                 <th scope="col" class="number">"Revenue"</th>
                             </tr>
                         </thead>
@@ -82,9 +82,9 @@ fn source_row(funnel: &str, item: &SourceItem) -> impl IntoView + use<> {
                 <a href=paths::filtered(funnel, &filter, None)>{table::source(item.source.as_deref(), None)}</a>
             </th>
             <td class="number">{format::count(figures.sessions)}</td>
-            <td class="number">{format::count(figures.checkouts)}</td>
+            <td class="number wide-only">{format::count(figures.checkouts)}</td>
             <td class="number">{format::count(figures.conversions)}</td>
-            <td class="number">{table::rate(figures)}</td>
+            <td class="number wide-only">{table::rate(figures)}</td>
             <td class="number">{table::amounts(&figures.revenue)}</td>
         </tr>
     }
