@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use tower::util::MapResponseLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -106,6 +106,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/api/aurea/forward-conversions", post(backend::owners_server_fn))
         .nest("/api/aurea", json)
         .nest("/aurea", owners)
+        .route("/aurea/", get(|| async { Redirect::permanent("/aurea") }))
         .route("/aurea/assets/{name}", get(aurea::asset))
         .route("/health/live", get(ops::live))
         .route("/health/ready", get(ops::ready))

@@ -126,7 +126,7 @@ fn sources() -> Vec<SourceItem> {
 }
 
 fn funnel_page() -> FunnelPage {
-    FunnelPage { item: item("ttr", 1), sources: sources(), unattributed: vec![], newest: list(8) }
+    FunnelPage { item: item("ttr", 1), sources: sources(), newest: list(8), ..FunnelPage::default() }
 }
 
 fn unsold() -> FunnelPage {

@@ -18,7 +18,7 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
             <a class="button quiet" href=sessions>"All sessions"</a>
         </div>
         {frame.forwarding.as_ref().map(|forwarding| forwarding_state(forwarding, &item.funnel, frame.now))}
-        {payments::unattributed(&page.unattributed, frame.now)}
+        {payments::unattributed(&page.unattributed, page.more_unattributed, frame.now)}
         <section class="card" aria-label="Figures">
             {tiles(&item.figures)}
             {chart::chart("Last 30 days", &item.days)}

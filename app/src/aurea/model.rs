@@ -92,6 +92,8 @@ pub struct FunnelPage {
     pub sources: Vec<SourceItem>,
     /// Payments that no session is known for, newest first.
     pub unattributed: Vec<PaymentItem>,
+    /// Whether there are more of them than these.
+    pub more_unattributed: bool,
     /// The newest sessions.
     pub newest: Vec<SessionItem>,
 }

@@ -6,7 +6,7 @@ use super::model::{DeliveryItem, PaymentItem};
 use super::{format, table, text};
 
 /// Payments that no session is known for, and what to do about them.
-pub(super) fn unattributed(items: &[PaymentItem], now: i64) -> Option<impl IntoView + use<>> {
+pub(super) fn unattributed(items: &[PaymentItem], more: bool, now: i64) -> Option<impl IntoView + use<>> {
     (!items.is_empty()).then(|| {
         view! {
             <section class="card warn" aria-labelledby="unattributed">
@@ -18,6 +18,7 @@ pub(super) fn unattributed(items: &[PaymentItem], now: i64) -> Option<impl IntoV
                         provider's own; if it happens with your buy button, "<code>"ttr doctor"</code>" says why."
                     </p>
                     {list(items, now)}
+                    {more.then(|| view! { <p class="soft">"These are the newest; there are older ones."</p> })}
                 </div>
             </section>
         }

@@ -45,12 +45,13 @@ impl Report {
         sources.sort_by(|a, b| {
             b.figures.sessions.cmp(&a.figures.sessions).then_with(|| a.source.cmp(&b.source))
         });
-        let unattributed = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_SHOWN).await?;
+        let unattributed = self.store.payments(funnel, PaymentFilter::Unattributed, FEW + 1).await?;
         let newest = self.store.sessions(funnel, &SessionFilter::default(), None, FEW, now).await?;
         Ok(FunnelPage {
             item,
             sources,
-            unattributed: unattributed.into_iter().map(payment_item).collect(),
+            more_unattributed: unattributed.len() > FEW,
+            unattributed: unattributed.into_iter().take(FEW).map(payment_item).collect(),
             newest: newest.iter().map(|row| session_item(row, now)).collect(),
         })
     }

@@ -50,10 +50,12 @@ pub(super) fn sessions(
     }
     if let Some(visitor) = &filter.anonymous_id {
         let seen = "session_id IN (SELECT session_id FROM event WHERE funnel = ? AND anonymous_id = ?)";
+        query.begins_with_events();
         query.and(seen, [funnel.as_str().to_owned().into(), visitor.as_str().to_owned().into()]);
     }
     if let Some(event) = &filter.event {
         let seen = if seldom(connection, funnel, event)? {
+            query.begins_with_events();
             "session_id IN (SELECT session_id FROM event WHERE funnel = ? AND name = ?)"
         } else {
             "EXISTS (SELECT 1 FROM event e WHERE e.funnel = ? AND e.name = ? AND e.session_id = session.session_id)"
@@ -82,13 +84,24 @@ fn seldom(connection: &Connection, funnel: &FunnelId, event: &str) -> Result<boo
 
 /// Conditions and their values.
 struct Query {
+    table: &'static str,
     conditions: String,
     values: Vec<Value>,
 }
 
 impl Query {
     fn new(funnel: &FunnelId) -> Self {
-        Self { conditions: "funnel = ?".to_owned(), values: vec![funnel.as_str().to_owned().into()] }
+        Self {
+            table: "session",
+            conditions: "funnel = ?".to_owned(),
+            values: vec![funnel.as_str().to_owned().into()],
+        }
+    }
+
+    /// The conditions on events lead to few sessions: those are looked up and sorted. Left to itself, SQLite goes through all
+    /// sessions, newest first, until it has met enough.
+    fn begins_with_events(&mut self) {
+        self.table = "session INDEXED BY session_key";
     }
 
     fn and<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
@@ -129,8 +142,8 @@ impl Query {
     fn read(mut self, connection: &Connection, funnel: &FunnelId, limit: usize) -> Result<Vec<SessionRow>> {
         self.values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
         let sql = format!(
-            "SELECT {COLUMNS} FROM session WHERE {} ORDER BY last_at DESC, session_id DESC LIMIT ?",
-            self.conditions
+            "SELECT {COLUMNS} FROM {} WHERE {} ORDER BY last_at DESC, session_id DESC LIMIT ?",
+            self.table, self.conditions
         );
         let mut statement = connection.prepare_cached(&sql)?;
         let found = statement.query_map(params_from_iter(self.values), summary_of)?;

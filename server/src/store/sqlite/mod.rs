@@ -51,6 +51,12 @@ const CHANGES: usize = 1024;
 /// Readers that may work at once.
 const READERS: usize = 4;
 
+/// Pages that the writer keeps in memory, KiB: it goes through a dozen indexes for every event.
+const WRITER_CACHE: u32 = 32 * 1024;
+
+/// Pages that each reader keeps in memory, KiB.
+const READER_CACHE: u32 = 4 * 1024;
+
 /// The store in one SQLite file.
 pub struct SqliteStore {
     writer: Writer,
@@ -88,14 +94,17 @@ impl SqliteStore {
                 StoreError::Failed(format!("{} can't be made: {error}", folder.display()))
             })?;
         }
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-            .map_err(|error| StoreError::Failed(format!("{} can't be opened: {error}", path.display())))?;
+        let mut connection =
+            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, WRITER_CACHE)
+                .map_err(|error| {
+                    StoreError::Failed(format!("{} can't be opened: {error}", path.display()))
+                })?;
         migrations()
             .to_latest(&mut connection)
             .map_err(|error| StoreError::Failed(format!("migration: {error}")))?;
         let path: Arc<PathBuf> = Arc::new(path.to_owned());
         let readers = Readers::new(READERS, move || {
-            let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
             reader.pragma_update(None, "query_only", true)?;
             Ok(reader)
         })?;
@@ -109,7 +118,7 @@ impl SqliteStore {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+fn connect(path: &Path, flags: OpenFlags, cache: u32) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     for (pragma, value) in [
@@ -125,6 +134,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error>
     ] {
         connection.pragma_update(None, pragma, value)?;
     }
+    connection.pragma_update(None, "cache_size", -i64::from(cache))?; // negative: in KiB
+    connection.set_prepared_statement_cache_capacity(64); // lists have a statement for each set of filters
     Ok(connection)
 }
 

@@ -24,9 +24,9 @@ CREATE TABLE session (
   touch_event    TEXT,
   bot            TEXT,
   amount_minor   INTEGER,
-  currency       TEXT,
-  UNIQUE (funnel, session_id)
+  currency       TEXT
 ) STRICT;
+CREATE UNIQUE INDEX session_key ON session (funnel, session_id);
 CREATE INDEX session_newest ON session (funnel, last_at DESC, session_id DESC);
 CREATE INDEX session_of_source ON session (funnel, source, last_at DESC, session_id DESC);
 CREATE INDEX session_converted ON session (funnel, last_at DESC, session_id DESC) WHERE converted = 1;
@@ -46,7 +46,8 @@ CREATE TABLE tally (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX event_by_name ON event (funnel, name, session_id);
-CREATE INDEX payment_of_session ON payment (funnel, session_id, paid_at);
+CREATE INDEX payment_of_session ON payment (funnel, session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX payment_unattributed ON payment (funnel, received_at DESC) WHERE session_id IS NULL;
 
 ALTER TABLE delivery ADD COLUMN payment_id TEXT; -- which payment it told of
 UPDATE delivery SET payment_id = json_extract(cast(body AS TEXT), '$.data.id')
