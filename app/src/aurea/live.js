@@ -61,17 +61,23 @@ const refresh = async () => {
   }
 };
 
-const source = new EventSource(live.dataset.live);
-let lost = false;
-source.addEventListener("open", () => {
-  show(true);
-  if (lost) refresh(); // what was said meanwhile was not heard
-  lost = false;
-});
-source.addEventListener("error", () => {
-  show(false);
-  lost = true;
-});
-source.addEventListener("changed", refresh);
+// Only while somebody looks: over plain http a browser has six connections for a site, and each stream holds one. At every
+// opening the page is asked for once more, as something may have happened since it was drawn.
+let source;
+const watch = () => {
+  source = new EventSource(live.dataset.live);
+  source.addEventListener("open", () => (show(true), refresh()));
+  source.addEventListener("error", () => show(false));
+  source.addEventListener("changed", refresh);
+};
+const rest = () => {
+  source?.close();
+  source = undefined;
+};
+const follow = () => (document.visibilityState === "visible" ? (source ?? watch()) : rest());
+document.addEventListener("visibilitychange", follow);
+addEventListener("pagehide", rest);
+addEventListener("pageshow", follow);
+follow();
 // Time alone changes what is shown, too: "3 min ago", or that a session is over.
-setInterval(() => document.visibilityState === "visible" && source.readyState === 1 && refresh(), 60_000);
+setInterval(() => source?.readyState === 1 && refresh(), 60_000);

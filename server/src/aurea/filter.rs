@@ -14,7 +14,7 @@ use crate::store::{SessionCursor, SessionFilter, Visitors};
 /// The source that stands for none.
 const DIRECT: &str = "(direct)";
 
-/// The state that is asked for to see the programs.
+/// The state that is asked for to see the bots.
 const BOT: &str = "bot";
 
 /// A query; an empty value is as good as none, as forms send all their fields.
@@ -59,7 +59,7 @@ impl SessionsQuery {
     pub fn parse(&self) -> Result<(SessionFilter, Option<SessionCursor>), QueryFault> {
         let anonymous_id = given(&self.anonymous_id).map(AnonymousId::parse).transpose();
         let filter = SessionFilter {
-            visitors: if self.state == BOT { Visitors::Programs } else { Visitors::People },
+            visitors: if self.state == BOT { Visitors::Bots } else { Visitors::People },
             anonymous_id: anonymous_id.map_err(|error| fault("anonymousId", error.to_string()))?,
             converted: converted(&self.converted)?,
             state: given(&self.state).filter(|state| *state != BOT).map(state).transpose()?,

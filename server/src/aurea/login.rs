@@ -46,7 +46,7 @@ pub async fn show(
     Query(login): Query<Login>,
 ) -> Response {
     if login.token.is_empty() {
-        return Html(app::aurea::login(&screens.frame(now()).await, login.next(), None)).into_response();
+        return Html(app::aurea::login(&screens.frame(now()), login.next(), None)).into_response();
     }
     enter(&access, &screens, &login, peer, &headers).await
 }
@@ -93,7 +93,9 @@ pub async fn guard(
         Ok(Owner) => next.run(Request::from_parts(parts, body)).await,
         Err(refusal) => {
             let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
-            let wanted = uri.path_and_query().map_or(HOME, |path| path.as_str()).to_owned();
+            // What was to be changed is not asked for again by itself.
+            let path = uri.path_and_query().filter(|_| parts.method.is_safe());
+            let wanted = path.map_or(HOME, |path| path.as_str()).to_owned();
             let login = Login { next: wanted, ..Login::default() };
             let why = (!matches!(refusal, Refusal::Unknown)).then(|| refusal.to_string());
             refused(&screens, login.next(), &refusal, why).await
@@ -125,7 +127,7 @@ async fn refused(screens: &Screens, next: &str, refusal: &Refusal, why: Option<S
         Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
         Refusal::Store(error) => return screens.failed(error).await,
     };
-    let frame = screens.frame(now()).await;
+    let frame = screens.frame(now());
     (status, Html(app::aurea::login(&frame, next, why.as_deref()))).into_response()
 }
 

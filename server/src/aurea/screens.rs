@@ -55,17 +55,13 @@ const FORWARD_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Screens {
     /// What stands round every screen.
-    pub async fn frame(&self, now: Millis) -> Frame {
-        let forwarding = self.outbox.status().await.unwrap_or_else(|error| {
-            tracing::error!(%error, "where forwarding stands is not known");
-            None
-        });
+    pub fn frame(&self, now: Millis) -> Frame {
         Frame {
             stylesheet: self.assets.stylesheet(),
             script: self.assets.script(),
             now,
             simulated: self.simulated,
-            forwarding,
+            forwarding: None,
         }
     }
 
@@ -73,12 +69,12 @@ impl Screens {
     pub async fn failed(&self, error: &StoreError) -> Response {
         tracing::error!(%error, "a screen could not be shown");
         let message = "The store does not answer. Nothing is lost; try again in a moment.";
-        let html = app::aurea::failed(&self.frame(now()).await, message);
+        let html = app::aurea::failed(&self.frame(now()), message);
         (StatusCode::SERVICE_UNAVAILABLE, Html(html)).into_response()
     }
 
     async fn not_found(&self, what: &str) -> Response {
-        (StatusCode::NOT_FOUND, Html(app::aurea::not_found(&self.frame(now()).await, what))).into_response()
+        (StatusCode::NOT_FOUND, Html(app::aurea::not_found(&self.frame(now()), what))).into_response()
     }
 
     /// The screen, or what is shown instead.
@@ -88,7 +84,7 @@ impl Screens {
         answer: Result<impl FnOnce(&Frame) -> String, StoreError>,
     ) -> Response {
         match answer {
-            Ok(render) => Html(render(&self.frame(now).await)).into_response(),
+            Ok(render) => Html(render(&self.frame(now))).into_response(),
             Err(error) => self.failed(&error).await,
         }
     }
@@ -108,7 +104,12 @@ pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<Stri
     };
     let now = now();
     let found = screens.report.funnel(&funnel, now).await;
-    screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::funnel(frame, &page))).await
+    let forwarding = screens.outbox.status().await.unwrap_or_else(|error| {
+        tracing::error!(%error, "where forwarding stands is not known");
+        None
+    });
+    let show = |page| move |frame: &Frame| app::aurea::funnel(&Frame { forwarding, ..frame.clone() }, &page);
+    screens.answer(now, found.map(show)).await
 }
 
 /// `GET /aurea/funnels/{funnel}/sessions`
@@ -121,23 +122,21 @@ pub async fn sessions(
         return screens.not_found("There is no such funnel.").await;
     };
     let now = now();
-    let query = query.map(|Query(query)| query).unwrap_or_default();
-    let (filter, after) = match query.parse() {
+    let asked = query.map_err(|rejection| (SessionsQuery::default(), rejection.body_text()));
+    let parsed = asked.and_then(|Query(query)| match query.parse() {
+        Ok((filter, after)) => Ok((query.asked(), filter, after)),
+        Err(fault) => Err((query, format!("{} {}.", fault.field, fault.message))),
+    });
+    let (asked, filter, after) = match parsed {
         Ok(parsed) => parsed,
-        Err(fault) => {
-            let fault = Some(format!("{} {}.", fault.field, fault.message));
-            let page = SessionsPage {
-                funnel: funnel.to_string(),
-                filter: query.asked(),
-                fault,
-                any: true,
-                ..SessionsPage::default()
-            };
-            let html = app::aurea::sessions(&screens.frame(now).await, &page);
+        Err((query, fault)) => {
+            let (funnel, filter, fault) = (funnel.to_string(), query.asked(), Some(fault));
+            let page = SessionsPage { funnel, filter, fault, any: true, ..SessionsPage::default() };
+            let html = app::aurea::sessions(&screens.frame(now), &page);
             return (StatusCode::BAD_REQUEST, Html(html)).into_response();
         }
     };
-    let found = screens.report.sessions_page(&funnel, query.asked(), &filter, after, now).await;
+    let found = screens.report.sessions_page(&funnel, asked, &filter, after, now).await;
     screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::sessions(frame, &page))).await
 }
 

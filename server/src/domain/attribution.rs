@@ -40,6 +40,9 @@ const CLICK_IDS: &[(&str, &str)] = &[
 const PROVIDER_HOSTS: &[&str] =
     &["whop.com", "stripe.com", "polar.sh", "shopify.com", "myshopify.com", "paypal.com"];
 
+/// How others write that there is no source.
+const DIRECT: &str = "(direct)";
+
 const MAX_URL: usize = 2048;
 
 /// One way a visitor arrived. All absent means direct.
@@ -88,8 +91,8 @@ pub fn touch_of(page: &Page) -> Touch {
     let url = page.url.as_deref().and_then(|url| Url::parse(url).ok());
     let parameter = |wanted: &str| {
         let url = url.as_ref()?;
-        let (_, value) = url.query_pairs().find(|(key, value)| key == wanted && !value.is_empty())?;
-        Some(value.into_owned())
+        let (_, value) = url.query_pairs().find(|(key, value)| key == wanted && !value.trim().is_empty())?;
+        Some(value.trim().to_owned()).filter(|value| value != DIRECT)
     };
     let click = CLICK_IDS.iter().find_map(|(key, who)| Some((*key, *who, parameter(key)?)));
     let referrer = page.referrer.as_deref().and_then(|text| Url::parse(text).ok()).filter(|referrer| {
@@ -140,6 +143,8 @@ mod tests {
             Some("google.com")
         );
         assert_eq!(touch("https://ttr.example/", ""), Touch::default());
+        assert_eq!(touch("https://ttr.example/?utm_source=news%20", "").source.as_deref(), Some("news"));
+        assert_eq!(touch("https://ttr.example/?utm_source=%20&utm_medium=(direct)", ""), Touch::default());
     }
 
     #[test]

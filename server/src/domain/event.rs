@@ -55,6 +55,9 @@ impl Source {
     }
 }
 
+/// The property in which the collector notes why it takes a visitor for a bot.
+pub const BOT: &str = "$bot";
+
 /// The page an event happened on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

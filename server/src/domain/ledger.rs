@@ -89,12 +89,12 @@ pub struct Conversion {
 /// The type of a conversion that says none.
 pub const PURCHASE: &str = "purchase";
 
-/// The sum of conversions, oldest first, in the first one's currency. Other currencies are not added.
-pub fn total(conversions: &[Conversion]) -> Option<Money> {
-    let amounts = || conversions.iter().filter_map(|conversion| conversion.amount);
-    let currency = amounts().next()?.currency;
-    let same = amounts().filter(|amount| amount.currency == currency).map(|amount| amount.minor);
-    Some(Money { minor: same.fold(0, i64::saturating_add), currency })
+/// The sums of conversions, one for each currency, in the order in which the currencies came first. The first is what a
+/// session is said to be worth; currencies are never added together.
+pub fn totals(conversions: &[Conversion]) -> Vec<Money> {
+    let mut sums: Vec<Money> = Vec::new();
+    conversions.iter().filter_map(|conversion| conversion.amount).for_each(|amount| amount.add_to(&mut sums));
+    sums
 }
 
 /// Puts conversions into the order in which they count, each once.

@@ -88,6 +88,14 @@ impl Money {
         Ok(Self { minor, currency })
     }
 
+    /// Adds the amount to the sum of its currency, the first of its currency as a sum of its own.
+    pub fn add_to(self, sums: &mut Vec<Self>) {
+        match sums.iter_mut().find(|sum| sum.currency == self.currency) {
+            Some(sum) => sum.minor = sum.minor.saturating_add(self.minor),
+            None => sums.push(self),
+        }
+    }
+
     /// The amount in major units, as a JSON number: `99`, `10.43`.
     pub fn major_json(self) -> serde_json::Value {
         major_json(self.minor, self.currency)

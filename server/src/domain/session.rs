@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use app::event::{AnonymousId, SessionId, name};
 
 use super::attribution::{Touch, first_touch};
-use super::event::Event;
+use super::event::{BOT, Event};
 use super::ledger::{self, Conversion};
 use super::money::Money;
-use super::summary::BOT;
 use super::{DAY, Millis};
 
 /// A session is over after so long without activity.
@@ -228,14 +227,15 @@ impl Session {
         Some((conversion.converted_at - self.started_at()).max(0) / 1000)
     }
 
-    /// What its conversions brought.
+    /// What its conversions brought, in the currency of the first.
     pub fn value(&self) -> Option<Money> {
-        ledger::total(&self.conversions)
+        ledger::totals(&self.conversions).first().copied()
     }
 
-    /// Why its visitor is taken for a program, as the collector noted.
+    /// Why its visitor is taken for a bot, as the collector noted. Whoever paid is none.
     pub fn bot(&self) -> Option<&str> {
-        self.timeline.iter().find_map(|moment| moment.event.properties.get(BOT)?.as_str())
+        let why = self.timeline.iter().filter_map(|moment| moment.event.properties.get(BOT)?.as_str()).min();
+        why.filter(|_| !self.converted())
     }
 
     /// What decides where it stands.

@@ -8,8 +8,8 @@ use app::event::{AnonymousId, SessionId};
 use serde_json::Value;
 
 use super::attribution::{Touch, touch_of};
-use super::event::Event;
-use super::ledger::{Conversion, total};
+use super::event::{BOT, Event};
+use super::ledger::{Conversion, totals};
 use super::money::Money;
 use super::session::{Marks, View, view};
 use super::{DAY, Millis};
@@ -21,8 +21,8 @@ pub struct Summary {
     pub session_id: SessionId,
     /// What decides where it stands.
     pub marks: Marks,
-    /// When its first event happened.
-    pub started_at: Millis,
+    /// When the first and the newest of its events happened, ends that may be overtaken not counted.
+    pub span: Option<(Millis, Millis)>,
     /// How many events it has, ends that may be overtaken not counted.
     pub events: u64,
     /// How many ends that may be overtaken, and when the newest of them was told.
@@ -33,10 +33,12 @@ pub struct Summary {
     pub visitor: Earliest<AnonymousId>,
     /// How that visitor arrived: the touch of its earliest event with a page.
     pub touch: Earliest<Touch>,
-    /// Why its visitor is taken for a program; such a session is kept apart.
+    /// Why its visitor may be taken for a bot, as the collector noted.
     pub bot: Option<String>,
-    /// What its conversions brought.
-    pub value: Option<Money>,
+    /// How many conversions it has.
+    pub conversions: u64,
+    /// What they brought, by currency, the oldest conversion's first.
+    pub revenue: Vec<Money>,
 }
 
 /// What the earliest event says; of two in the same millisecond, the one with the smaller id.
@@ -64,27 +66,29 @@ impl Summary {
         Self {
             session_id,
             marks: Marks::default(),
-            started_at: Millis::MAX,
+            span: None,
             events: 0,
             provisional_ends: (0, None),
             closed_by_conversion_at: None,
             visitor: Earliest(None),
             touch: Earliest(None),
             bot: None,
-            value: None,
+            conversions: 0,
+            revenue: Vec::new(),
         }
     }
 
     /// Takes one more event in. It must not have been taken in before.
     pub fn absorb(&mut self, event: &Event) {
         self.marks.absorb(event);
-        self.started_at = self.started_at.min(event.timestamp);
         if event.is_provisional_end() {
             let (count, newest) = &mut self.provisional_ends;
             *count += 1;
             *newest = (*newest).max(Some(event.timestamp));
         } else {
             self.events += 1;
+            let (first, newest) = self.span.unwrap_or((event.timestamp, event.timestamp));
+            self.span = Some((first.min(event.timestamp), newest.max(event.timestamp)));
         }
         if event.is_converted_end() {
             let first = self.closed_by_conversion_at.get_or_insert(event.timestamp);
@@ -104,7 +108,29 @@ impl Summary {
     /// Says which conversions it has, all of them, oldest first.
     pub fn convert(&mut self, conversions: &[Conversion]) {
         self.marks.converted = !conversions.is_empty();
-        self.value = total(conversions);
+        self.conversions = conversions.len() as u64;
+        self.revenue = totals(conversions);
+    }
+
+    /// Whether nothing is known of it.
+    pub fn is_empty(&self) -> bool {
+        self.events == 0 && self.provisional_ends.0 == 0
+    }
+
+    /// What it is said to be worth.
+    pub fn value(&self) -> Option<Money> {
+        self.revenue.first().copied()
+    }
+
+    /// Why it is kept apart, if it is: whoever paid is no bot.
+    pub fn kept_apart(&self) -> Option<&str> {
+        self.bot.as_deref().filter(|_| !self.marks.converted)
+    }
+
+    /// When its first event happened.
+    pub fn started_at(&self) -> Millis {
+        let (_, lone_end) = self.provisional_ends;
+        self.span.map(|(first, _)| first).or(lone_end).unwrap_or_default()
     }
 
     /// How it stands at `now`.
@@ -114,7 +140,11 @@ impl Summary {
 
     /// When it was closed by a conversion, else when its last event happened.
     pub fn ended_at(&self) -> Millis {
-        self.closed_by_conversion_at.filter(|_| self.marks.converted).unwrap_or(self.marks.last_at)
+        if !self.marks.converted {
+            return self.marks.last_at;
+        }
+        let newest = self.span.map(|(_, newest)| newest);
+        self.closed_by_conversion_at.or(newest).unwrap_or(self.marks.last_at)
     }
 
     /// Events that its timeline shows: an end that was overtaken is none of them.
@@ -124,21 +154,18 @@ impl Summary {
         self.events + u64::from(stands)
     }
 
-    /// What it adds to the figures of its funnel; nothing if its visitor is a program.
+    /// What it adds to the figures of its funnel; nothing if it is kept apart.
     pub fn tally(&self) -> Option<Tally> {
-        let counted = self.bot.is_none() && (self.events > 0 || self.provisional_ends.0 > 0);
+        let counted = self.kept_apart().is_none() && !self.is_empty();
         counted.then(|| Tally {
-            day: self.started_at.div_euclid(DAY),
+            day: self.started_at().div_euclid(DAY),
             source: self.touch.get().and_then(|touch| touch.source.clone()),
             checkout: self.marks.checkout_at.is_some(),
-            converted: self.marks.converted,
-            value: self.value,
+            conversions: self.conversions,
+            revenue: self.revenue.clone(),
         })
     }
 }
-
-/// The property in which the collector writes why it takes a visitor for a program.
-pub const BOT: &str = "$bot";
 
 /// What one session adds to the figures of its funnel: everything counts to the day on which it began.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,10 +176,10 @@ pub struct Tally {
     pub source: Option<String>,
     /// Whether it went to the checkout.
     pub checkout: bool,
-    /// Whether it converted.
-    pub converted: bool,
-    /// What it brought.
-    pub value: Option<Money>,
+    /// How many conversions it has.
+    pub conversions: u64,
+    /// What they brought, by currency.
+    pub revenue: Vec<Money>,
 }
 
 /// What sessions led to, summed.
@@ -162,7 +189,7 @@ pub struct Figures {
     pub sessions: u64,
     /// Of them, those that went to the checkout.
     pub checkouts: u64,
-    /// Of them, those that converted.
+    /// Their conversions.
     pub conversions: u64,
     /// Revenue, one amount for each currency.
     pub revenue: Vec<Money>,
@@ -171,10 +198,7 @@ pub struct Figures {
 impl Figures {
     /// Adds revenue to that of its currency.
     pub fn earn(&mut self, money: Money) {
-        match self.revenue.iter_mut().find(|sum| sum.currency == money.currency) {
-            Some(sum) => sum.minor = sum.minor.saturating_add(money.minor),
-            None => self.revenue.push(money),
-        }
+        money.add_to(&mut self.revenue);
     }
 
     /// Adds the figures of other sessions.
@@ -194,6 +218,8 @@ mod tests {
 
     use super::*;
     use crate::domain::event::{FunnelId, Page, Source};
+    use crate::domain::ledger::PaymentKey;
+    use crate::domain::money::Currency;
     use crate::domain::session::fold;
 
     fn session_id() -> SessionId {
@@ -254,7 +280,7 @@ mod tests {
             let short = summary(&events);
             let session = fold(events, vec![]).unwrap();
             prop_assert_eq!(short.view(later), view(&session.marks(), later));
-            prop_assert_eq!(short.started_at, session.started_at().min(short.started_at));
+            prop_assert_eq!(short.started_at(), session.started_at());
             prop_assert_eq!(short.ended_at(), session.ended_at());
             prop_assert_eq!(short.events_shown(), session.timeline.len() as u64);
             prop_assert_eq!(short.touch.get().cloned().unwrap_or_default(), session.touch);
@@ -263,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_counted_nowhere() {
+    fn a_bot_is_counted_nowhere_unless_it_pays() {
         let mut event = Event {
             funnel: FunnelId::parse("ttr").unwrap(),
             source: Source::Browser,
@@ -279,6 +305,32 @@ mod tests {
         };
         assert!(summary(std::slice::from_ref(&event)).tally().is_some());
         event.properties.insert(BOT.into(), "crawler".into());
-        assert_eq!(summary(&[event]).tally(), None);
+        let mut bot = summary(std::slice::from_ref(&event));
+        assert_eq!(bot.tally(), None);
+        bot.convert(&[conversion(9900, "USD")]);
+        assert_eq!(bot.tally().unwrap().conversions, 1);
+    }
+
+    fn conversion(minor: i64, currency: &str) -> Conversion {
+        Conversion {
+            key: PaymentKey {
+                funnel: FunnelId::parse("ttr").unwrap(),
+                provider: "whop".into(),
+                payment_id: format!("pay_{minor}"),
+            },
+            conversion_type: "purchase".into(),
+            amount: Some(Money { minor, currency: Currency::parse(currency).unwrap() }),
+            converted_at: 5,
+            session_id: Some(session_id()),
+            anonymous_id: None,
+        }
+    }
+
+    #[test]
+    fn each_conversion_and_each_currency_counts() {
+        let mut summary = Summary::new(session_id());
+        summary.convert(&[conversion(9900, "USD"), conversion(5000, "EUR"), conversion(100, "USD")]);
+        let sums: Vec<String> = summary.revenue.iter().map(ToString::to_string).collect();
+        assert_eq!((summary.conversions, sums), (3, vec!["100.00 USD".to_owned(), "50.00 EUR".to_owned()]));
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Sender;
 use crate::domain::Millis;
 use crate::domain::attribution::scrub;
-use crate::domain::event::{Event, Page, Source, derived_id};
+use crate::domain::event::{BOT, Event, Page, Source, derived_id};
 
 const MAX_NAME: usize = 200;
 const MAX_PROPERTIES: usize = 32 * 1024;
@@ -72,7 +72,10 @@ impl WireEvent {
             SessionId::parse(session_id).map_err(|error| format!("context.session.sessionId {error}"))?;
         let anonymous_id = self.context.user.anonymous_id.map(AnonymousId::parse).transpose();
         let anonymous_id = anonymous_id.map_err(|error| format!("context.user.anonymousId {error}"))?;
-        let properties = self.properties.unwrap_or_default();
+        let mut properties = self.properties.unwrap_or_default();
+        if sender.source == Source::Browser {
+            properties.remove(BOT); // ours to say
+        }
         let event_id = match self.event_id {
             Some(id) => own_id(id, sender.source)?,
             None => content_id(&name, &session_id, anonymous_id.as_ref(), &properties, self.timestamp),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::EVENTS_SHOWN;
+use super::{EVENTS_SHOWN, visitor_of};
 use crate::domain::Millis;
 use crate::domain::attribution::Touch;
 use crate::domain::ledger::Conversion;
@@ -37,7 +37,7 @@ pub(super) struct SessionItemJson {
     started_at: Millis,
     ended_at: Millis,
     event_count: u64,
-    /// Why its visitor is taken for a program.
+    /// Why its visitor is taken for a bot.
     #[serde(skip_serializing_if = "Option::is_none")]
     bot: Option<String>,
     #[serde(flatten)]
@@ -142,7 +142,7 @@ pub(super) fn session_json(session: Session, skip: usize, now: Millis) -> Sessio
     let all = session.timeline.len();
     let events: Vec<EventJson> =
         session.timeline.into_iter().skip(skip).take(EVENTS_SHOWN).map(event_json).collect();
-    let shown = skip + events.len();
+    let shown = skip.saturating_add(events.len());
     SessionJson {
         session_id: session.session_id.to_string(),
         anonymous_id: session.anonymous_id.map(|id| id.to_string()),
@@ -155,23 +155,21 @@ pub(super) fn session_json(session: Session, skip: usize, now: Millis) -> Sessio
 /// A session in a list.
 pub(super) fn item_json(row: &SessionRow, now: Millis) -> SessionItemJson {
     let short = &row.summary;
-    let visitor =
-        short.visitor.get().or_else(|| row.conversions.iter().find_map(|c| c.anonymous_id.as_ref()));
     let summary = Short {
         conversions: &row.conversions,
-        value: short.value,
-        started_at: short.started_at,
+        value: short.value(),
+        started_at: short.started_at(),
         ended_at: short.ended_at(),
         view: short.view(now),
         touch: short.touch.get().cloned().unwrap_or_default(),
     };
     SessionItemJson {
         session_id: short.session_id.to_string(),
-        anonymous_id: visitor.map(ToString::to_string),
-        started_at: short.started_at,
+        anonymous_id: visitor_of(row).map(ToString::to_string),
+        started_at: short.started_at(),
         ended_at: short.ended_at(),
         event_count: short.events_shown(),
-        bot: short.bot.clone(),
+        bot: short.kept_apart().map(str::to_owned),
         summary: summary.json(),
     }
 }

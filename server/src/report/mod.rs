@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::event::SessionId;
+use app::event::{AnonymousId, SessionId};
 use serde_json::{Value, json};
 
 use crate::domain::Millis;
@@ -85,6 +85,12 @@ impl Report {
         let next_cursor = rows.last().filter(|_| more).map(|row| cursor_text(&row.cursor()));
         Ok(SessionsFound { rows, next_cursor })
     }
+}
+
+/// The visitor that a session's events name, else its conversions.
+fn visitor_of(row: &SessionRow) -> Option<&AnonymousId> {
+    let paid = || row.conversions.iter().find_map(|conversion| conversion.anonymous_id.as_ref());
+    row.summary.visitor.get().or_else(paid)
 }
 
 /// `{ms}_{sessionId}`.

@@ -6,10 +6,10 @@ use app::aurea::model::{
     Amount, Day, DeliveryItem, Figures, Filter, FunnelItem, FunnelPage, Moment, PaymentItem, SessionItem,
     SessionPage, SessionsPage, SourceItem, State, Touch,
 };
-use app::event::{AnonymousId, SessionId};
+use app::event::SessionId;
 use serde_json::{Map, Value};
 
-use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, json};
+use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, json, visitor_of};
 use crate::domain::attribution;
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Conversion, amount_in};
@@ -129,7 +129,7 @@ impl Report {
             self.store.payments(funnel, PaymentFilter::OfSession(session_id.clone()), PAYMENTS_SHOWN).await?;
         let view = view(&session.marks(), now);
         let currency = session.value().map(|value| value.currency);
-        let shown = (skip + EVENTS_SHOWN).min(session.timeline.len());
+        let shown = skip.saturating_add(EVENTS_SHOWN).min(session.timeline.len());
         Ok(Some(SessionPage {
             funnel: funnel.to_string(),
             item: SessionItem {
@@ -211,15 +211,15 @@ fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
     let touch = short.touch.get();
     SessionItem {
         session_id: short.session_id.to_string(),
-        anonymous_id: short.visitor.get().map(AnonymousId::to_string),
-        started_at: short.started_at,
+        anonymous_id: visitor_of(row).map(ToString::to_string),
+        started_at: short.started_at(),
         last_at: short.ended_at(),
         events: short.events_shown(),
         state: state(short.view(now).state),
         source: touch.and_then(|touch| touch.source.clone()),
         campaign: touch.and_then(|touch| touch.campaign.clone()),
-        value: short.value.map(amount),
-        bot: short.bot.clone(),
+        value: short.value().map(amount),
+        bot: short.kept_apart().map(str::to_owned),
     }
 }
 

@@ -41,20 +41,20 @@ pub struct SessionRecord {
     pub conversions: Vec<Conversion>,
 }
 
-/// Whose sessions: programs are kept apart.
+/// Whose sessions: bots are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Visitors {
     /// Those that nothing speaks against.
     #[default]
     People,
     /// Crawlers and automated browsers.
-    Programs,
+    Bots,
 }
 
 /// Which sessions are asked for; all conditions at once.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
-    /// Of people or of programs.
+    /// Of people or of bots.
     pub visitors: Visitors,
     /// Only this visitor's.
     pub anonymous_id: Option<AnonymousId>,

@@ -242,3 +242,22 @@ async fn in_production_a_crawler_is_kept_apart_and_not_counted() {
     assert_eq!(programs["sessions"][0]["sessionId"], "crawler");
     assert!(programs["sessions"][0]["bot"].as_str().unwrap().contains("Google"));
 }
+
+#[tokio::test]
+async fn a_browser_cannot_call_itself_a_bot_and_who_pays_is_none() {
+    let app = TestApp::start_with(&[("SITE_URL", "https://ttr.example")]).await;
+    let mut lie = batch("lie", &[("page_view", 1000)]);
+    lie["events"][0]["properties"] = json!({"$bot": "not me"});
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
+    let post = |agent: &'static str, body: Value| {
+        let request =
+            app.post("/api/pulse").header("sec-fetch-site", "same-origin").header("user-agent", agent);
+        request.json(&body).send()
+    };
+    post(firefox, lie).await.unwrap();
+    post("", batch("nameless", &[("page_view", 2000)])).await.unwrap();
+    app.key_holder_posts(&batch("nameless", &[("checkout_completed", 3000)])).await;
+    let people = app.owner("ttr/sessions").await;
+    let ids: Vec<_> = people["sessions"].as_array().unwrap().iter().map(|it| &it["sessionId"]).collect();
+    assert_eq!(ids, ["nameless", "lie"]);
+}

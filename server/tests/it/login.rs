@@ -151,3 +151,32 @@ async fn a_token_is_made_once_and_only_its_hash_is_kept() {
         }
     }
 }
+
+#[tokio::test]
+async fn guesses_of_others_never_lock_out_whoever_has_a_token_that_cannot_be_guessed() {
+    let long = "a-token-that-nobody-finds-by-trying";
+    let app = TestApp::start_with(&[("AUREA_ADMIN_TOKEN", long)]).await;
+    for _ in 0..12 {
+        status(app.get("/aurea/login?token=wrong")).await;
+    }
+    assert_eq!(status(app.get("/aurea/login?token=wrong")).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(status(app.get(&format!("/aurea/login?token={long}"))).await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_header_for_somebody_else_does_not_hide_the_cookie() {
+    let app = TestApp::start().await;
+    let cookie = logged_in(&app).await;
+    let behind_a_proxy = app.get("/aurea").header("cookie", &cookie).header("authorization", "Basic dTpw");
+    assert_eq!(status(behind_a_proxy).await, StatusCode::OK);
+    let lower_case = app.get("/aurea").header("authorization", format!("bearer {TOKEN}"));
+    assert_eq!(status(lower_case).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn after_a_login_in_the_place_of_a_change_the_owner_is_at_home() {
+    let app = TestApp::start().await;
+    let expired = app.post("/aurea/forward").header("sec-fetch-site", "same-origin").send().await.unwrap();
+    assert_eq!(expired.status(), StatusCode::UNAUTHORIZED);
+    assert!(!expired.text().await.unwrap().contains("/aurea/forward"));
+}

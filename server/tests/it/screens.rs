@@ -108,3 +108,12 @@ async fn an_open_timeline_is_told_of_a_change_and_of_no_other() {
     let told = tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap().unwrap();
     assert!(String::from_utf8_lossy(&told).contains("event: changed\ndata: changed\n\n"));
 }
+
+#[tokio::test]
+async fn a_query_that_says_two_things_is_refused() {
+    let app = TestApp::start().await;
+    let (status, _) = screen(&app, "/aurea/funnels/ttr/sessions?state=active&state=ended").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    app.browser_posts(&batch("s1", &[("page_view", 1000)])).await;
+    html(&app, &format!("/aurea/funnels/ttr/sessions/s1?cursor={}", u64::MAX)).await;
+}

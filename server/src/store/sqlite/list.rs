@@ -26,8 +26,9 @@ pub(super) fn sessions(
 ) -> Result<Vec<SessionRow>> {
     let mut query = Query::new(funnel);
     match filter.visitors {
-        Visitors::People => query.and("bot IS NULL", []),
-        Visitors::Programs => query.and("bot IS NOT NULL", []),
+        // Whoever paid is no bot.
+        Visitors::People => query.and("(bot IS NULL OR converted = 1)", []),
+        Visitors::Bots => query.and("bot IS NOT NULL AND converted = 0", []),
     }
     match filter.converted {
         Some(true) => query.and("converted = 1", []),

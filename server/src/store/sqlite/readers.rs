@@ -32,13 +32,22 @@ impl Readers {
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit; // given back after the connection is
             let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some(connection) = connection else {
-                return Err(StoreError::Busy);
-            };
-            let result = query(&connection);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            Ok(result?)
+            let lent = Lent { connection, idle };
+            let connection = lent.connection.as_ref().ok_or(StoreError::Busy)?;
+            Ok(query(connection)?)
         });
         work.await.map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+}
+
+/// A connection that is given back whatever becomes of the query.
+struct Lent {
+    connection: Option<Connection>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
     }
 }

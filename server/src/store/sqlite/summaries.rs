@@ -1,5 +1,7 @@
 //! Sessions in short and the figures by day and source: kept up to date in the transaction that writes the events.
 
+use std::sync::LazyLock;
+
 use app::event::{AnonymousId, SessionId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -12,9 +14,14 @@ use crate::domain::summary::{Earliest, Figures, Summary, Tally};
 use crate::store::FunnelFigures;
 
 /// What [`summary_of`] reads, in its order.
-pub(super) const COLUMNS: &str = "session_id, started_at, last_at, checkout_at, arrived_at, closed_at, converted, converted_end, \
+pub(super) const COLUMNS: &str = "session_id, conversions, last_at, checkout_at, arrived_at, closed_at, converted, converted_end, \
      events, provisional, provisional_at, visitor, visitor_at, visitor_event, touch, touch_at, touch_event, bot, \
-     amount_minor, currency";
+     revenue, first_at, newest_at";
+
+/// What an update sets.
+static UPDATES: LazyLock<String> = LazyLock::new(|| {
+    COLUMNS.split(", ").map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ")
+});
 
 /// Sources that the figures list.
 const SOURCES: u32 = 12;
@@ -30,7 +37,7 @@ pub(super) fn update<'a>(
     let before = known.as_ref().and_then(Summary::tally);
     let mut summary = known.unwrap_or_else(|| Summary::new(session_id.clone()));
     events.into_iter().for_each(|event| summary.absorb(event));
-    if summary.events == 0 && summary.provisional_ends.0 == 0 {
+    if summary.is_empty() {
         return Ok(()); // a conversion alone is no session yet; its first event will find it
     }
     summary.convert(&rows::conversions_of(connection, funnel, session_id)?);
@@ -68,7 +75,7 @@ pub(super) fn summary_of(row: &Row<'_>) -> Result<Summary> {
     let touch = earliest(row, 14, |text| serde_json::from_str::<Touch>(&text).ok())?;
     Ok(Summary {
         session_id: rows::session_id_in(row, 0)?,
-        started_at: row.get(1)?,
+        conversions: row.get(1)?,
         marks: Marks {
             last_at: row.get(2)?,
             checkout_at: row.get(3)?,
@@ -82,8 +89,19 @@ pub(super) fn summary_of(row: &Row<'_>) -> Result<Summary> {
         visitor: earliest(row, 11, |text| AnonymousId::parse(text).ok())?,
         touch,
         bot: row.get(17)?,
-        value: rows::money(row, 18, 19)?,
+        revenue: revenue(row, 18)?,
+        span: row.get::<_, Option<_>>(19)?.zip(row.get(20)?),
     })
+}
+
+fn revenue(row: &Row<'_>, column: usize) -> Result<Vec<Money>> {
+    let sums: Vec<(String, i64)> =
+        serde_json::from_str(&row.get::<_, String>(column)?).map_err(|_| unreadable(column, "revenue"))?;
+    let money = |(code, minor): (String, i64)| {
+        let currency = Currency::parse(&code).map_err(|_| unreadable(column, "currency"))?;
+        Ok(Money { minor, currency })
+    };
+    sums.into_iter().map(money).collect()
 }
 
 /// A value, its event's time and its event's id, in three columns from `first` on.
@@ -98,18 +116,23 @@ fn earliest<T>(row: &Row<'_>, first: usize, parse: impl Fn(String) -> Option<T>)
 fn write(connection: &Connection, funnel: &FunnelId, summary: &Summary) -> Result<()> {
     let touch = summary.touch.get().map(serde_json::to_string).transpose();
     let touch = touch.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let sums: Vec<_> = summary.revenue.iter().map(|sum| (sum.currency.code(), sum.minor)).collect();
+    let revenue = serde_json::to_string(&sums);
+    let revenue = revenue.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let (visitor_at, visitor_event) = said_by(&summary.visitor);
     let (touch_at, touch_event) = said_by(&summary.touch);
     connection
         .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO session (funnel, source, {COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+            "INSERT INTO session (funnel, source, {COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+             ON CONFLICT (funnel, session_id) DO UPDATE SET source = excluded.source, {}",
+            *UPDATES
         ))?
         .execute(params![
             funnel.as_str(),
             summary.touch.get().and_then(|touch| touch.source.as_deref()),
             summary.session_id.as_str(),
-            summary.started_at,
+            summary.conversions,
             summary.marks.last_at,
             summary.marks.checkout_at,
             summary.marks.arrived_at,
@@ -126,8 +149,9 @@ fn write(connection: &Connection, funnel: &FunnelId, summary: &Summary) -> Resul
             touch_at,
             touch_event,
             summary.bot,
-            summary.value.map(|value| value.minor),
-            summary.value.map(|value| value.currency.code()),
+            revenue,
+            summary.span.map(|(first, _)| first),
+            summary.span.map(|(_, newest)| newest),
         ])?;
     Ok(())
 }
@@ -136,28 +160,40 @@ fn said_by<T>(earliest: &Earliest<T>) -> (Option<i64>, Option<&str>) {
     earliest.0.as_ref().map(|(at, event, _)| (*at, event.as_str())).unzip()
 }
 
-/// Adds a session to the figures, or takes it away.
+/// Adds a session to the figures, or takes it away: to the row of its first currency, and revenue in another to a row of
+/// its own. A row of nothing goes.
 fn count(connection: &Connection, funnel: &FunnelId, tally: &Tally, sign: i64) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO tally (funnel, day, source, currency, sessions, checkouts, conversions, amount_minor)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT DO UPDATE SET
-               sessions = sessions + excluded.sessions,
-               checkouts = checkouts + excluded.checkouts,
-               conversions = conversions + excluded.conversions,
-               amount_minor = amount_minor + excluded.amount_minor",
-        )?
-        .execute(params![
+    let mut add = connection.prepare_cached(
+        "INSERT INTO tally (funnel, day, source, currency, sessions, checkouts, conversions, amount_minor)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT DO UPDATE SET
+           sessions = sessions + excluded.sessions,
+           checkouts = checkouts + excluded.checkouts,
+           conversions = conversions + excluded.conversions,
+           amount_minor = amount_minor + excluded.amount_minor",
+    )?;
+    let source = tally.source.as_deref().unwrap_or_default();
+    let counts = (1, i64::from(tally.checkout), i64::try_from(tally.conversions).unwrap_or(i64::MAX));
+    let first = tally.revenue.first().map_or(("", 0), |sum| (sum.currency.code(), sum.minor));
+    let others = tally.revenue.iter().skip(1).map(|sum| ((0, 0, 0), (sum.currency.code(), sum.minor)));
+    for ((sessions, checkouts, conversions), (currency, minor)) in [(counts, first)].into_iter().chain(others)
+    {
+        add.execute(params![
             funnel.as_str(),
             tally.day,
-            tally.source.as_deref().unwrap_or_default(),
-            tally.value.map_or("", |value| value.currency.code()),
-            sign,
-            sign * i64::from(tally.checkout),
-            sign * i64::from(tally.converted),
-            sign * tally.value.map_or(0, |value| value.minor),
+            source,
+            currency,
+            sign * sessions,
+            sign * checkouts,
+            sign * conversions,
+            sign * minor,
         ])?;
+    }
+    if sign < 0 {
+        let empty = "DELETE FROM tally WHERE funnel = ?1 AND day = ?2 AND source = ?3
+                     AND sessions = 0 AND checkouts = 0 AND conversions = 0 AND amount_minor = 0";
+        connection.prepare_cached(empty)?.execute(params![funnel.as_str(), tally.day, source])?;
+    }
     Ok(())
 }
 
@@ -196,7 +232,7 @@ fn add(row: &Row<'_>, figures: &mut Figures) -> Result<()> {
     figures.checkouts += row.get::<_, u64>(2)?;
     figures.conversions += row.get::<_, u64>(3)?;
     let code: String = row.get(4)?;
-    if !code.is_empty() && row.get::<_, u64>(3)? > 0 {
+    if !code.is_empty() {
         let currency = Currency::parse(&code).map_err(|_| unreadable(4, "currency"))?;
         figures.earn(Money { minor: row.get(5)?, currency });
     }

@@ -5,7 +5,6 @@ DROP TABLE session;
 CREATE TABLE session (
   funnel         TEXT NOT NULL,
   session_id     TEXT NOT NULL,
-  started_at     INTEGER NOT NULL,
   last_at        INTEGER NOT NULL,
   checkout_at    INTEGER,
   arrived_at     INTEGER,
@@ -15,6 +14,8 @@ CREATE TABLE session (
   events         INTEGER NOT NULL, -- ends that may be overtaken not counted
   provisional    INTEGER NOT NULL, -- how many of those
   provisional_at INTEGER,          -- the newest of those
+  first_at       INTEGER,          -- of the others …
+  newest_at      INTEGER,
   visitor        TEXT,             -- of the earliest event that names one …
   visitor_at     INTEGER,
   visitor_event  TEXT,
@@ -23,8 +24,8 @@ CREATE TABLE session (
   touch_at       INTEGER,
   touch_event    TEXT,
   bot            TEXT,
-  amount_minor   INTEGER,
-  currency       TEXT
+  conversions    INTEGER NOT NULL,
+  revenue        TEXT NOT NULL     -- JSON: [["USD", minor units], …], the oldest conversion's currency first
 ) STRICT;
 CREATE UNIQUE INDEX session_key ON session (funnel, session_id);
 CREATE INDEX session_newest ON session (funnel, last_at DESC, session_id DESC);
@@ -37,7 +38,7 @@ CREATE TABLE tally (
   funnel       TEXT NOT NULL,
   day          INTEGER NOT NULL, -- days since 1970 on which the sessions began, UTC
   source       TEXT NOT NULL,    -- '' is direct
-  currency     TEXT NOT NULL,    -- '' for sessions that brought nothing
+  currency     TEXT NOT NULL,    -- '' for sessions that brought nothing; a second currency is a row without sessions
   sessions     INTEGER NOT NULL,
   checkouts    INTEGER NOT NULL,
   conversions  INTEGER NOT NULL,
