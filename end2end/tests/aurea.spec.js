@@ -74,6 +74,28 @@ test("without JavaScript the timeline reads the same and has a link to look agai
   }).toPass();
 });
 
+test("eight open timelines leave the browser its connections to the site", async ({ page, ttr, browser }) => {
+  await page.goto("/");
+  const { sessionId } = await storedIds(page);
+  const owner = await ownersPage(browser, ttr);
+  await expect.poll(async () => (await owner.goto(sessionPath(sessionId))).status()).toBe(200);
+  // a tab in the background is hidden; this browser shows all of its tabs, so that the test says it for them
+  await owner.context().addInitScript(() => Object.defineProperty(document, "visibilityState", { get: () => window.shown ?? "hidden" }));
+  const tabs = [];
+  for (let tab = 0; tab < 8; tab += 1) {
+    tabs.push(await owner.context().newPage());
+    await tabs.at(-1).goto(sessionPath(sessionId));
+  }
+  await tabs[0].evaluate(() => {
+    window.shown = "visible";
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await expect(tabs[0].locator("#live-mark")).toHaveText("Live");
+  await hydrated(page);
+  const question = await openQuestion(page);
+  await expect(tabs[0].locator("#live")).toContainText(question);
+});
+
 test.describe("refusals", () => {
   test.use({ allowed: /status of (401|429)/ });
 
@@ -84,9 +106,10 @@ test.describe("refusals", () => {
     await page.getByRole("button", { name: /log in/i }).click();
     await expect(page.getByRole("alert")).toBeVisible();
     for (let tries = 0; tries < 10; tries += 1) await page.goto("/aurea/login?token=wrong");
-    await page.goto(await printedLink(ttr));
     await expect(page.getByRole("alert")).toContainText("too many");
     expect((await page.context().cookies()).filter(({ name }) => name.includes("aurea"))).toEqual([]);
+    await page.goto(await printedLink(ttr)); // a token that can't be guessed is not locked out by guesses
+    await expect(page).toHaveURL(`${ttr.origin}/aurea`);
   });
 });
 
