@@ -96,12 +96,14 @@ pub async fn build(
         form_origins: &provider.redirect_origins(),
         reload_port: site.reload_port,
     });
-    let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>)?;
+    let identity = store.identity().await?;
+    let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         provider,
         pages: Pages::render(&site),
         simulated,
+        identity,
         outbox: Arc::clone(&outbox),
         stopping: stopping.clone(),
     };
@@ -116,8 +118,8 @@ pub async fn build(
 }
 
 /// The worker, with a lane for each destination that is configured.
-fn outbox(config: &Config, store: Arc<dyn Store>) -> Result<Arc<Outbox>, ServeError> {
-    let aurea = config.aurea.as_ref().map(Aurea::new).transpose()?;
+fn outbox(config: &Config, store: Arc<dyn Store>, identity: &str) -> Result<Arc<Outbox>, ServeError> {
+    let aurea = config.aurea.as_ref().map(|settings| Aurea::new(settings, identity)).transpose()?;
     if let Some(aurea) = &aurea {
         tracing::info!("events are forwarded to {}", aurea.host());
     }
@@ -173,12 +175,13 @@ struct Rooms {
     provider: Arc<dyn Provider>,
     pages: Pages,
     simulated: bool,
+    identity: String,
     outbox: Arc<Outbox>,
     stopping: Stopping,
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, outbox, stopping } = rooms;
+    let Rooms { store, provider, pages, simulated, identity, outbox, stopping } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.destinations();
     let checkouts = Checkouts {
@@ -214,6 +217,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         gate: Arc::new(Gate {
             funnel,
             origin: origin.clone(),
+            identity,
             keys: config.receive_keys.clone(),
             programs_apart: config.mode == Mode::Production,
         }),

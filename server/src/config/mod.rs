@@ -352,6 +352,12 @@ fn remote_aurea(
         faults.list.push(fault_of_the_key("must be visible ASCII characters without spaces"));
         return None;
     }
+    if secrets.receive_keys.iter().any(|(own, _)| own.expose_secret() == key.expose_secret()) {
+        faults.list.push(fault_of_the_key(
+            "is one of AUREA_RECEIVE_KEYS, which open this site: set one of the remote Aurea's, and give each its own",
+        ));
+        return None;
+    }
     Some(aurea::Settings { url, key })
 }
 
@@ -364,7 +370,7 @@ fn no_remote(url: &Url, mode: Option<Mode>, site: Option<&Site>) -> Option<&'sta
     {
         return Some("must be an address such as https://host/api, without user, query and fragment");
     }
-    if site.is_some_and(|site| site.url.origin() == url.origin()) {
+    if site.is_some_and(|site| is_itself(url, site)) {
         return Some(
             "is this site itself: it would forward to itself; set the address of another Aurea, or remove it",
         );
@@ -373,6 +379,15 @@ fn no_remote(url: &Url, mode: Option<Mode>, site: Option<&Site>) -> Option<&'sta
         return Some("must be a public address in production, not one of this machine or a private network");
     }
     None
+}
+
+/// By its public origin, or by any name that this machine has for itself.
+fn is_itself(url: &Url, site: &Site) -> bool {
+    let port = url.port_or_known_default();
+    let same_machine = is_loopback(url)
+        && (port == Some(site.addr.port())
+            || is_loopback(&site.url) && port == site.url.port_or_known_default());
+    site.url.origin() == url.origin() || same_machine
 }
 
 fn is_private(url: &Url) -> bool {
@@ -562,6 +577,9 @@ mod tests {
             ("https://me@aurea.example/api", "without user"),
             ("https://aurea.example/api?key=1", "without user"),
             ("http://127.0.0.1:3000/api", "is this site itself"),
+            ("http://localhost:3000/api", "is this site itself"),
+            ("http://[::1]:3000/api", "is this site itself"),
+            ("https://LOCALHOST:3000/api", "is this site itself"),
         ] {
             let faults = aurea(&[("AUREA_API_URL", url), ("AUREA_API_KEY", "k")]).unwrap_err();
             assert!(
@@ -569,6 +587,8 @@ mod tests {
                 "{url}: {faults:?}"
             );
         }
+        let own = aurea(&[both[0], both[1], ("AUREA_RECEIVE_KEYS", "other:a,k:b")]).unwrap_err();
+        assert!(own[0].starts_with("AUREA_API_KEY: is one of AUREA_RECEIVE_KEYS"), "{own:?}");
         let odd = aurea(&[both[0], ("AUREA_API_KEY", "two words")]).unwrap_err();
         assert!(odd[0].starts_with("AUREA_API_KEY: must be visible"), "{odd:?}");
     }

@@ -54,6 +54,9 @@ pub enum MoneyError {
     /// Not a decimal number, or too large for one.
     #[error("{0:?} is not an amount")]
     NotANumber(String),
+    /// More than anything costs.
+    #[error("{0:?} is too large an amount")]
+    TooLarge(String),
     /// Less than nothing.
     #[error("an amount must not be negative")]
     Negative,
@@ -61,6 +64,9 @@ pub enum MoneyError {
     #[error("{0:?} has more digits than the currency")]
     TooPrecise(String),
 }
+
+/// The largest amount, minor units (over 900 billion dollars): a hundred thousand of them can be added up.
+const LARGEST: i64 = i64::MAX / 100_000;
 
 impl Money {
     /// Parses an amount in major units from the text of a JSON number or string (`99`, `10.43`, `1e2`).
@@ -79,12 +85,13 @@ impl Money {
             return Err(MoneyError::Negative);
         }
         let scale = Decimal::from(10_i64.pow(currency.exponent()));
-        let minor = major.checked_mul(scale).ok_or_else(not_a_number)?;
+        let too_large = || MoneyError::TooLarge(text.chars().take(40).collect());
+        let minor = major.checked_mul(scale).ok_or_else(too_large)?;
         let whole = minor.round();
         if (minor - whole).abs() > Decimal::new(1, 6) {
             return Err(MoneyError::TooPrecise(text.chars().take(40).collect()));
         }
-        let minor = whole.to_i64().ok_or_else(not_a_number)?;
+        let minor = whole.to_i64().filter(|minor| *minor <= LARGEST).ok_or_else(too_large)?;
         Ok(Self { minor, currency })
     }
 
@@ -149,6 +156,29 @@ mod tests {
             assert!(matches!(parse(text, "USD"), Err(MoneyError::NotANumber(_))), "{text}");
         }
         assert!(matches!(parse("1", "btc"), Err(MoneyError::UnknownCurrency(_))));
+    }
+
+    #[test]
+    fn an_amount_that_would_break_a_sum_is_refused() {
+        for (text, code, minor) in [
+            ("922337203685.47", "USD", 92_233_720_368_547),
+            ("92233720368547", "JPY", 92_233_720_368_547),
+            ("92233720368.547", "KWD", 92_233_720_368_547),
+        ] {
+            assert_eq!(parse(text, code), Ok(minor), "{text} {code}");
+        }
+        for (text, code) in [
+            ("922337203685.48", "USD"),
+            ("92233720368548", "JPY"),
+            ("92233720368.548", "KWD"),
+            ("900000000000000", "USD"),
+            ("1e18", "USD"),
+            ("1e28", "USD"),
+        ] {
+            assert_eq!(parse(text, code), Err(MoneyError::TooLarge(text.into())), "{text} {code}");
+        }
+        let sum = (0..100_000).try_fold(0_i64, |sum, _| sum.checked_add(LARGEST));
+        assert!(sum.is_some());
     }
 
     #[test]

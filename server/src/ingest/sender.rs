@@ -14,6 +14,12 @@ use crate::error::ApiError;
 const KEY: &str = "x-aurea-api-key";
 const FUNNEL: &str = "x-aurea-funnel-id";
 
+/// Names the store that forwards; whoever forwards to itself under another name is found by it.
+pub const ORIGIN: &str = "x-aurea-origin";
+
+/// The tag of the refusal of a store's own events.
+pub const OWN_EVENTS: &str = "own_events";
+
 /// The largest body that events may come in, bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
@@ -23,6 +29,8 @@ pub struct Gate {
     pub funnel: FunnelId,
     /// The site's public origin.
     pub origin: String,
+    /// The store's, which no forwarder may bring.
+    pub identity: String,
     /// Who may post with a key.
     pub keys: Vec<ReceiveKey>,
     /// Whether crawlers and automated browsers are told from people: not while developing.
@@ -30,7 +38,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// 401 for a wrong key, 403 for a foreign origin, 415 for what is not JSON.
+    /// 401 for a wrong key, 403 for a foreign origin and for the store's own events, 415 for what is not JSON.
     pub fn admit(&self, headers: &HeaderMap) -> Result<Sender, ApiError> {
         let sender = match headers.get(KEY) {
             Some(key) => self.holder_of(key.as_bytes(), headers)?,
@@ -50,10 +58,15 @@ impl Gate {
                 admitted = Some(Sender { funnel: known.funnel.clone(), source: Source::Key, bot: None });
             }
         }
-        admitted.ok_or_else(|| {
+        let sender = admitted.ok_or_else(|| {
             let message = "X-Aurea-API-Key and X-Aurea-Funnel-ID don't belong together or are unknown";
             ApiError::new(StatusCode::UNAUTHORIZED, "unknown_key", message).field("X-Aurea-API-Key")
-        })
+        })?;
+        if headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() == self.identity.as_bytes()) {
+            let message = "these events are this site's own: it forwards to itself; its AUREA_API_URL must be another Aurea";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, OWN_EVENTS, message).field("X-Aurea-Origin"));
+        }
+        Ok(sender)
     }
 
     fn browser(&self, headers: &HeaderMap) -> Result<Sender, ApiError> {

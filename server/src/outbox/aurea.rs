@@ -12,6 +12,7 @@ use url::Url;
 use super::Carrier;
 use super::verdict::Reply;
 use crate::domain::outbox::Destination;
+use crate::ingest::sender::ORIGIN;
 use crate::store::outbox::Claimed;
 
 /// A host that can't be connected to by then is not there.
@@ -38,19 +39,25 @@ pub struct Aurea {
     url: String,
     host: String,
     key: HeaderValue,
+    origin: HeaderValue,
 }
 
 impl Aurea {
     /// The name of its rows.
     pub const DESTINATION: Destination = Destination("aurea");
 
-    /// Reached as the settings say. A key is visible ASCII; the configuration has made sure.
-    pub fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
-        Self::with_deadline(settings, TRY)
+    /// Reached as the settings say. A key is visible ASCII; the configuration has made sure. `identity` is the store's: what
+    /// comes back to it is refused there.
+    pub fn new(settings: &Settings, identity: &str) -> Result<Self, reqwest::Error> {
+        Self::with_deadline(settings, identity, TRY)
     }
 
     /// As [`Self::new`], with another deadline for a whole try.
-    pub fn with_deadline(settings: &Settings, deadline: Duration) -> Result<Self, reqwest::Error> {
+    pub fn with_deadline(
+        settings: &Settings,
+        identity: &str,
+        deadline: Duration,
+    ) -> Result<Self, reqwest::Error> {
         let mut key =
             HeaderValue::from_str(settings.key.expose_secret()).unwrap_or(HeaderValue::from_static(""));
         key.set_sensitive(true);
@@ -64,6 +71,7 @@ impl Aurea {
             url: format!("{}/track/events", settings.url.as_str().trim_end_matches('/')),
             host: settings.url.host_str().unwrap_or_default().to_owned(),
             key,
+            origin: HeaderValue::from_str(identity).unwrap_or(HeaderValue::from_static("")),
         })
     }
 }
@@ -85,6 +93,7 @@ impl Carrier for Aurea {
             .header(CONTENT_TYPE, "application/json")
             .header("X-Aurea-API-Key", self.key.clone())
             .header("X-Aurea-Funnel-ID", &row.funnel)
+            .header(ORIGIN, self.origin.clone())
             .header("Idempotency-Key", &row.ticket.id)
             .body(row.body.clone())
             .send()
@@ -96,13 +105,20 @@ impl Carrier for Aurea {
             retry_after: text(RETRY_AFTER),
             is_page: text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")),
             body: Vec::new(),
+            broke_off: None,
         };
-        // A body that breaks off changes nothing: the status was said. One that drips ends with the try's time.
-        while let Ok(Some(part)) = response.chunk().await {
-            let room = MAX_ANSWER - reply.body.len();
-            reply.body.extend_from_slice(&part[..part.len().min(room)]);
-            if part.len() >= room {
-                break;
+        // One that drips breaks off with the try's time.
+        while reply.body.len() < MAX_ANSWER {
+            match response.chunk().await {
+                Ok(Some(part)) => {
+                    let room = MAX_ANSWER - reply.body.len();
+                    reply.body.extend_from_slice(&part[..part.len().min(room)]);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    reply.broke_off = Some(in_words(error));
+                    break;
+                }
             }
         }
         Ok(reply)

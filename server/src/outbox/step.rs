@@ -45,11 +45,23 @@ pub(super) fn next(row: &Claimed, verdict: Verdict, now: Millis, chance: f64) ->
     }
 }
 
-/// What was taken goes; what is to come again and what is refused become a row each.
+/// What was taken goes; what is to come again and what is refused become a row each. A row of which all goes one way stays
+/// as it is, under its key.
 fn partly(row: &Claimed, fates: Vec<Fate>, now: Millis, chance: f64) -> Step {
     let events = events_in(&row.body);
     if fates.len() != events.len() {
-        return Step::Gone; // it speaks of other events: then the status decides
+        // It speaks of other events, and not well: a person decides.
+        let why = format!("it answered for {} events of {}", fates.len(), events.len());
+        return Step::Stays(parked(row, why, now));
+    }
+    match &fates[..] {
+        [Fate::Again(why), ..] if fates.iter().all(|fate| matches!(fate, Fate::Again(_))) => {
+            return Step::Stays(again(row, why.clone(), now, chance));
+        }
+        [Fate::Refused(why), ..] if fates.iter().all(|fate| matches!(fate, Fate::Refused(_))) => {
+            return Step::Stays(parked(row, why.clone(), now));
+        }
+        _ => {}
     }
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for (event, fate) in events.into_iter().zip(fates) {
@@ -156,9 +168,24 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_about_other_events_is_decided_by_its_status() {
-        let verdict = Verdict::Partly(vec![Fate::Again("again".into())]);
-        assert_eq!(next(&row(2, NOW), verdict, NOW, 0.5), Step::Gone);
+    fn a_row_whose_answer_is_about_other_events_is_parked_whole() {
+        for fates in [1, 3] {
+            let verdict = Verdict::Partly(vec![Fate::Again("again".into()); fates]);
+            let Step::Stays(later) = next(&row(2, NOW), verdict, NOW, 0.5) else { panic!("stays") };
+            assert_eq!(later.due_at, None);
+            assert_eq!(later.why, format!("it answered for {fates} events of 2"));
+        }
+    }
+
+    #[test]
+    fn a_row_of_which_all_goes_one_way_keeps_its_key() {
+        for (fate, is_parked) in [(Fate::Again("again".into()), false), (Fate::Refused("no".into()), true)] {
+            for events in [1, 2] {
+                let verdict = Verdict::Partly(vec![fate.clone(); events]);
+                let Step::Stays(later) = next(&row(events, NOW), verdict, NOW, 0.5) else { panic!("stays") };
+                assert_eq!((later.due_at.is_none(), later.tries), (is_parked, 4), "{fate:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! sending but for a try now and then; everything else is tried again.
 
 use jiff::fmt::rfc2822::DateTimeParser;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::domain::Millis;
+use crate::ingest::sender::OWN_EVENTS;
 
 /// The longest that a destination may ask for.
 const LONGEST_WAIT: Millis = 10 * 60 * 60 * 1000;
@@ -23,6 +24,8 @@ pub struct Reply {
     pub is_page: bool,
     /// The body's beginning.
     pub body: Vec<u8>,
+    /// Why the body ended before it was whole, if it broke off.
+    pub broke_off: Option<String>,
 }
 
 /// What to do with the row.
@@ -74,7 +77,7 @@ pub fn judge(reply: &Result<Reply, String>, now: Millis) -> Verdict {
         200..=299 if reply.is_page => {
             Verdict::Pause(format!("{why} with a web page: it is no Aurea; is AUREA_API_URL right?"))
         }
-        200..=299 => fates(&reply.body).map_or(Verdict::Sent, Verdict::Partly),
+        200..=299 => taken(reply),
         400 | 413 | 422 => Verdict::Split(why),
         409 if says_done(&reply.body) => Verdict::Sent,
         // Under way at another place, or too early.
@@ -84,6 +87,9 @@ pub fn judge(reply: &Result<Reply, String>, now: Millis) -> Verdict {
         300..=399 => {
             Verdict::Pause(format!("{why}, a redirect, which is never followed; is AUREA_API_URL right?"))
         }
+        403 if says_own(&reply.body) => Verdict::Pause(format!(
+            "{why}: it is this site itself; set AUREA_API_URL to another Aurea, or remove it"
+        )),
         401 | 403 => {
             Verdict::Pause(format!("{why}: it refuses the key for this funnel; is AUREA_API_KEY right?"))
         }
@@ -103,40 +109,54 @@ fn retry_after(text: &str, now: Millis) -> Option<Millis> {
     (wait > 0).then_some(wait.min(LONGEST_WAIT))
 }
 
-#[derive(Deserialize)]
-struct Results {
-    results: Vec<ItemResult>,
-}
-
-#[derive(Deserialize)]
-struct ItemResult {
-    result: String,
-    #[serde(default)]
-    detail: Option<String>,
+/// What a 2xx says. One whose body can't be read to its end may have said that something was not taken: the same key
+/// again does no harm.
+fn taken(reply: &Reply) -> Verdict {
+    if let Some(how) = &reply.broke_off {
+        return Verdict::Retry(
+            format!("it answered {}, but the answer broke off: {how}", reply.status),
+            Ease::Nothing,
+        );
+    }
+    match serde_json::from_slice::<Value>(&reply.body) {
+        Ok(answer) => fates(&answer).map_or(Verdict::Sent, Verdict::Partly),
+        Err(_) if reply.body.trim_ascii_start().starts_with(b"{") => Verdict::Retry(
+            format!("it answered {}, but the answer can't be read to its end", reply.status),
+            Ease::Nothing,
+        ),
+        Err(_) => Verdict::Sent,
+    }
 }
 
 /// `None` if all were taken, or if nothing is said of each: then the status decides.
-fn fates(body: &[u8]) -> Option<Vec<Fate>> {
-    let answer: Results = serde_json::from_slice(body).ok()?;
-    let fates: Vec<Fate> = answer.results.into_iter().map(fate).collect();
+fn fates(answer: &Value) -> Option<Vec<Fate>> {
+    let fates: Vec<Fate> = answer.get("results")?.as_array()?.iter().map(fate).collect();
     fates.iter().any(|fate| *fate != Fate::Taken).then_some(fates)
 }
 
-fn fate(item: ItemResult) -> Fate {
-    let why = || match &item.detail {
-        Some(detail) => format!("the event was answered {}: {}", item.result, shortened(detail)),
-        None => format!("the event was answered {}", item.result),
+/// Only the words for it mean that an event was taken.
+fn fate(item: &Value) -> Fate {
+    let text = |key| item.get(key).and_then(Value::as_str);
+    let result = text("result").unwrap_or("without a result");
+    let why = || match text("detail") {
+        Some(detail) => format!("the event was answered {}: {}", shortened(result), shortened(detail)),
+        None => format!("the event was answered {}", shortened(result)),
     };
-    match item.result.as_str() {
+    match result {
+        "ok" | "duplicate" => Fate::Taken,
         "retry" => Fate::Again(why()),
-        "dropped" => Fate::Refused(why()),
-        _ => Fate::Taken,
+        _ => Fate::Refused(why()),
     }
 }
 
 /// Others' words, fit for a log line.
 fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+/// Whether another ttr, or this one under another name, has found its own events in what we sent.
+fn says_own(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|answer| answer["error"] == OWN_EVENTS)
 }
 
 /// A 409 may mean that the key is under way or that it is done; only the second is an end.
@@ -158,7 +178,7 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Verdict {
         let reply =
-            Reply { status, retry_after: retry_after.map(Into::into), is_page: false, body: body.into() };
+            Reply { status, retry_after: retry_after.map(Into::into), body: body.into(), ..Reply::default() };
         judge(&Ok(reply), NOW)
     }
 
@@ -220,6 +240,43 @@ mod tests {
         ] {
             assert_eq!(answer(200, None, all), Verdict::Sent, "{all}");
         }
+    }
+
+    #[test]
+    fn only_known_words_mean_that_an_event_was_taken() {
+        for item in [r#"{"result":"failed"}"#, r#"{"result":"OK"}"#, r#"{"result":5}"#, "{}", "null"] {
+            let Verdict::Partly(fates) =
+                answer(200, None, &format!(r#"{{"results":[{item},{{"result":"ok"}}]}}"#))
+            else {
+                panic!("partly: {item}")
+            };
+            assert!(matches!(&fates[..], [Fate::Refused(_), Fate::Taken]), "{item}: {fates:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_whole_is_asked_for_again() {
+        for cut in [r#"{"results":[{"result":"ok"},{"resu"#, " \n{", r#"{"results":[]"#] {
+            assert!(matches!(answer(200, None, cut), Verdict::Retry(_, Ease::Nothing)), "{cut}");
+        }
+        for whole in ["", "OK", "thank you {", "[]"] {
+            let broken = Reply {
+                status: 200,
+                body: whole.into(),
+                broke_off: Some("reset".into()),
+                ..Reply::default()
+            };
+            assert!(matches!(judge(&Ok(broken), NOW), Verdict::Retry(_, Ease::Nothing)), "{whole}");
+            assert_eq!(answer(200, None, whole), Verdict::Sent, "{whole}");
+        }
+        let status = Reply { status: 401, broke_off: Some("reset".into()), ..Reply::default() };
+        assert!(matches!(judge(&Ok(status), NOW), Verdict::Pause(_)), "the status was said");
+    }
+
+    #[test]
+    fn the_owner_reads_that_events_came_back_to_their_own_site() {
+        let Verdict::Pause(why) = answer(403, None, r#"{"error":"own_events"}"#) else { panic!("pause") };
+        assert!(why.contains("this site itself"), "{why}");
     }
 
     #[test]

@@ -183,6 +183,9 @@ pub trait Store: outbox::OutboxStore {
     /// Tells of every session that a commit changes, from now on. Who listens too slowly misses some.
     fn changes(&self) -> broadcast::Receiver<Changed>;
 
+    /// Random, made with the store and never another: tells it from every other.
+    async fn identity(&self) -> Result<String, StoreError>;
+
     /// Hash of the owner's token, if one was ever set.
     async fn admin_token(&self) -> Result<Option<SecretHash>, StoreError>;
 

@@ -317,6 +317,9 @@ async fn a_remote_aurea_is_asked_whether_it_knows_the_key() {
     let mut patient = with_key("0123456789canary-wrong", &format!("http://{away}/api"));
     patient.redact(away, "AWAY");
     snapshot("aurea_away", &complaints(patient).await);
+    let mut patient = with_key("key-1", &url);
+    patient.set("DATABASE_URL", &format!("sqlite://{}", remote.folder().join("ttr.db").display()));
+    snapshot("aurea_itself", &complaints(patient).await);
     let patient = with_key("key-1", &url);
     let right = complaints(patient).await;
     assert!(!right.contains("aurea  "), "the key is right: {right}");

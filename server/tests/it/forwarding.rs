@@ -25,6 +25,7 @@ use server::outbox::{Carrier, Outbox};
 use server::report::Report;
 use server::store::Store;
 use server::store::outbox::{Claim, OutboxFigures};
+use server::store::sqlite::examine::Examination;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +35,12 @@ use tokio::task::JoinHandle;
 use crate::durability::{Program, free_address};
 use crate::store::stores;
 use crate::support::{SECRET, TOKEN, TestApp, batch, metadata, payment, sign, stored_event};
+
+/// What the remote's owner gave to the site's.
+const REMOTE_KEY: &str = "key-of-the-remote";
+
+/// Makes an application the remote.
+const TAKES_REMOTE_KEY: (&str, &str) = ("AUREA_RECEIVE_KEYS", "key-of-the-remote:ttr");
 
 /// A clock that stands until it is moved.
 struct FakeClock(watch::Sender<i64>);
@@ -169,7 +176,7 @@ impl Bench {
 
 fn outbox(store: &Arc<dyn Store>, url: &str, clock: &Arc<FakeClock>) -> Outbox {
     let settings = Settings { url: url.parse().unwrap(), key: "key-1".to_owned().into() };
-    let aurea = Aurea::with_deadline(&settings, Duration::from_secs(2)).unwrap();
+    let aurea = Aurea::with_deadline(&settings, "store-1", Duration::from_secs(2)).unwrap();
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
     Outbox::start(store, vec![Arc::new(aurea) as Arc<dyn Carrier>], &clock)
 }
@@ -375,7 +382,7 @@ async fn a_connection_that_breaks_before_the_status_is_tried_again() {
 }
 
 #[tokio::test]
-async fn after_the_status_a_body_that_breaks_drips_or_never_ends_changes_nothing() {
+async fn an_answer_that_breaks_off_or_drips_may_have_said_anything_and_is_asked_for_again() {
     let (broken, first) = raw_upstream(|mut stream| async move {
         let _ = stream.write_all(&[HEAD, b"5\r\n\xff\xfe"].concat()).await;
     })
@@ -387,20 +394,67 @@ async fn after_the_status_a_body_that_breaks_drips_or_never_ends_changes_nothing
         }
     })
     .await;
-    let (endless, third) = raw_upstream(|mut stream| async move {
-        let _ = stream.write_all(HEAD).await;
-        let chunk = [b"10000\r\n", &vec![b'x'; 0x10000][..], b"\r\n"].concat();
-        while stream.write_all(&chunk).await.is_ok() {}
+    let (cut, third) = raw_upstream(|mut stream| async move {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n";
+        let _ = stream.write_all(&[&head[..], br#"{"results":[{"result":"dro"#].concat()).await;
     })
     .await;
-    for url in [broken, dripping, endless] {
+    for url in [broken, dripping, cut] {
         let bench = Bench::start(&url);
         bench.tell(&["e1"]).await;
-        assert_eq!(bench.figures().await, OutboxFigures::default(), "the status was said");
+        assert_eq!(bench.waiting_and_parked().await, (1, 0));
+        let error = bench.figures().await.last_error.unwrap();
+        assert!(error.contains("broke off"), "{error}");
     }
     for server in [first, second, third] {
         server.abort();
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_read_so_far_and_believed_only_if_it_is_no_json() {
+    for (begins, standing) in [(&b"thank you"[..], (0, 0)), (br#"{"results":[{"result":"ok"}"#, (1, 0))] {
+        let (url, server) = raw_upstream(move |mut stream| async move {
+            let _ = stream.write_all(HEAD).await;
+            let first = format!("{:x}\r\n", begins.len());
+            let _ = stream.write_all(&[first.as_bytes(), begins, b"\r\n"].concat()).await;
+            let chunk = [b"10000\r\n", &vec![b' '; 0x10000][..], b"\r\n"].concat();
+            while stream.write_all(&chunk).await.is_ok() {}
+        })
+        .await;
+        let bench = Bench::start(&url);
+        bench.tell(&["e1"]).await;
+        assert_eq!(bench.waiting_and_parked().await, standing);
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_which_nothing_is_taken_keeps_its_key_and_waits_or_is_parked() {
+    for (result, standing) in [("retry", (1, 0)), ("failed", (0, 1))] {
+        let takes_nothing = move |call: &Call| {
+            let results: Vec<_> = call.ids().iter().map(|_| json!({ "result": result })).collect();
+            axum::Json(json!({ "results": results })).into_response()
+        };
+        let upstream = Upstream::start(takes_nothing).await;
+        let bench = Bench::start(&upstream.url);
+        bench.tell(&["e1", "e2"]).await;
+        assert_eq!(bench.waiting_and_parked().await, standing, "{result}");
+        upstream.now_says(says(200));
+        bench.outbox.drive(Duration::from_secs(10)).await.unwrap();
+        let [first, second] = &upstream.calls()[..] else { panic!("{result}: two calls") };
+        assert_eq!((&first.key, &first.body), (&second.key, &second.body));
+        assert_eq!(bench.figures().await, OutboxFigures::default());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_other_events_parks_the_row_whole() {
+    let upstream =
+        Upstream::start(|_| axum::Json(json!({"results": [{"result": "dropped"}]})).into_response()).await;
+    let bench = Bench::start(&upstream.url);
+    bench.tell(&["e1", "e2"]).await;
+    assert_eq!(bench.waiting_and_parked().await, (0, 1));
 }
 
 #[tokio::test]
@@ -527,7 +581,7 @@ async fn whoever_stops_leaves_no_claims_behind() {
     let (store, _folder) = stores().remove(0);
     let clock = Arc::new(FakeClock(watch::Sender::new(START)));
     let settings = Settings { url: url.parse().unwrap(), key: "key-1".to_owned().into() };
-    let patient: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings).unwrap());
+    let patient: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings, "store-1").unwrap());
     let wall: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
     let first = Outbox::start(&store, vec![patient], &wall);
     let event = stored_event("s1", "e1", "page_view", START);
@@ -544,9 +598,9 @@ async fn whoever_stops_leaves_no_claims_behind() {
 
 #[tokio::test]
 async fn the_same_session_stands_in_both_and_nothing_goes_further() {
-    let remote = TestApp::start().await;
+    let remote = TestApp::start_with(&[TAKES_REMOTE_KEY]).await;
     let url = format!("{}/api", remote.url);
-    let app = TestApp::start_with(&[("AUREA_API_URL", &url), ("AUREA_API_KEY", "key-1")]).await;
+    let app = TestApp::start_with(&[("AUREA_API_URL", &url), ("AUREA_API_KEY", REMOTE_KEY)]).await;
     let at = now() - 60_000;
     let answer = app.browser_posts(&visit("s1", at)).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -561,6 +615,50 @@ async fn the_same_session_stands_in_both_and_nothing_goes_further() {
     assert_eq!(seen(&there), seen(&here));
     let listed = remote.owner("ttr/sessions").await;
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "what came by key stays here");
+}
+
+/// What tells the application's store from every other.
+fn identity(app: &TestApp) -> String {
+    Examination::open(&app.folder().join("ttr.db")).unwrap().identity().unwrap()
+}
+
+#[tokio::test]
+async fn a_site_that_forwards_to_itself_by_another_name_takes_nothing_and_its_owner_reads_why() {
+    let app = TestApp::start().await;
+    let (store, _folder) = stores().remove(0);
+    let clock = Arc::new(FakeClock(watch::Sender::new(START)));
+    let settings =
+        Settings { url: format!("{}/api", app.url).parse().unwrap(), key: "key-1".to_owned().into() };
+    for (identity, standing) in [(identity(&app), (1, 0)), ("another-store".to_owned(), (0, 0))] {
+        let carrier: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings, &identity).unwrap());
+        let outbox =
+            Outbox::start(&store, vec![carrier], &(Arc::<FakeClock>::clone(&clock) as Arc<dyn Clock>));
+        let event = stored_event("s1", "e1", "page_view", START);
+        let forward_to = vec![Aurea::DESTINATION];
+        store.commit(Commit { events: vec![event], forward_to, ..Commit::default() }).await.unwrap();
+        outbox.settled().await;
+        let figures = outbox.standings().await.unwrap().remove(0).figures;
+        assert_eq!((figures.waiting, figures.parked), standing);
+        let (taken, why) = (app.owner("ttr/sessions").await, figures.last_error.unwrap_or_default());
+        assert_eq!(taken["sessions"].as_array().unwrap().len(), usize::from(standing.0 == 0));
+        assert_eq!(why.contains("this site itself"), standing.0 == 1, "{why}");
+        outbox.stop().await;
+        clock.0.send_modify(|now| *now += 300_000);
+    }
+}
+
+#[tokio::test]
+async fn whose_events_they_are_is_told_to_the_remote_and_to_no_stranger() {
+    let upstream = Upstream::start(says(200)).await;
+    let app = TestApp::start_with(&[("AUREA_API_URL", &upstream.url), ("AUREA_API_KEY", REMOTE_KEY)]).await;
+    app.browser_posts(&batch("s1", &[("page_view", 1000)])).await;
+    until("it is sent", || async { !upstream.calls().is_empty() }).await;
+    let own = identity(&app);
+    assert_eq!(upstream.calls()[0].headers["x-aurea-origin"], own);
+    assert_ne!(own, identity(&TestApp::start().await), "each store has its own");
+    let by_stranger = app.post("/api/track/events").header("x-aurea-api-key", "guess");
+    let answer = by_stranger.header("x-aurea-origin", own).json(&visit("s1", 1000)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
 }
 
 /// A visit as a browser tells of it.
@@ -613,7 +711,7 @@ async fn the_owner_alone_forwards_by_hand() {
 #[tokio::test]
 async fn what_was_parked_goes_out_by_hand() {
     let upstream = Upstream::start(says(400)).await;
-    let app = TestApp::start_with(&[("AUREA_API_URL", &upstream.url), ("AUREA_API_KEY", "key-1")]).await;
+    let app = TestApp::start_with(&[("AUREA_API_URL", &upstream.url), ("AUREA_API_KEY", REMOTE_KEY)]).await;
     app.browser_posts(&batch("s1", &[("page_view", 1000)])).await;
     until("it is parked", || async { !upstream.calls().is_empty() }).await;
     upstream.now_says(says(200));
@@ -628,8 +726,8 @@ async fn two_programs_show_the_same_sessions_though_the_second_was_away() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let remote_addr = free_address();
     let url = format!("http://{remote_addr}/api");
-    let remote = Program::start_at(there.path(), remote_addr, &[]).await;
-    let more = [("AUREA_API_URL", url.as_str()), ("AUREA_API_KEY", "key-1")];
+    let remote = Program::start_at(there.path(), remote_addr, &[TAKES_REMOTE_KEY]).await;
+    let more = [("AUREA_API_URL", url.as_str()), ("AUREA_API_KEY", REMOTE_KEY)];
     let program = Program::start_at(here.path(), free_address(), &more).await;
     let at = now() - 60_000;
     for number in 0..5 {
@@ -642,7 +740,7 @@ async fn two_programs_show_the_same_sessions_though_the_second_was_away() {
     }
     // It has noticed, and goes on taking events.
     until("it waits", || async { status(&program).await["waiting"].as_u64() > Some(0) }).await;
-    let remote = Program::start_at(there.path(), remote_addr, &[]).await;
+    let remote = Program::start_at(there.path(), remote_addr, &[TAKES_REMOTE_KEY]).await;
     until("all has arrived", || async { status(&program).await["waiting"] == 0 }).await;
     for number in 0..15 {
         let session_id = format!("s{number}");
@@ -694,7 +792,7 @@ async fn a_sender_killed_before_it_knew_sends_again_under_the_same_key() {
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let more = [("AUREA_API_URL", upstream.url.as_str()), ("AUREA_API_KEY", "key-1")];
+    let more = [("AUREA_API_URL", upstream.url.as_str()), ("AUREA_API_KEY", REMOTE_KEY)];
     let program = Program::start_at(folder.path(), free_address(), &more).await;
     a_journey(&program, "s1", now() - 60_000).await;
     until("both rows were got", || async { upstream.calls().len() == 2 }).await;

@@ -1,12 +1,16 @@
 //! The remote Aurea, if events are forwarded to one.
 
+use std::path::Path;
+
 use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 
 use super::Check;
 use super::network::{Findings, Network, Silence};
 use crate::config::Config;
+use crate::ingest::sender::{ORIGIN, OWN_EVENTS};
 use crate::outbox::aurea::Settings;
+use crate::store::sqlite::examine::Examination;
 
 const ID: &str = "aurea";
 
@@ -16,11 +20,13 @@ pub(super) async fn check(config: &Config, network: &Network) -> Findings {
     let Some(Settings { url, key }) = &config.aurea else {
         return alone(Check::ok(ID, "events stay here: AUREA_API_URL is not set"));
     };
+    let identity = identity(&config.database);
     let ask = network.ask(|client| {
         client
             .post(format!("{}/track/events", url.as_str().trim_end_matches('/')))
             .header("x-aurea-api-key", key.expose_secret())
             .header("x-aurea-funnel-id", config.funnel.id.as_str())
+            .header(ORIGIN, identity.unwrap_or_default())
             .json(&serde_json::json!({ "events": [] }))
     });
     let origin = url.origin().ascii_serialization();
@@ -38,11 +44,21 @@ pub(super) async fn check(config: &Config, network: &Network) -> Findings {
     }
 }
 
+/// The store's, if it is there and can be read; what else is wrong with it others say.
+fn identity(database: &Path) -> Option<String> {
+    Examination::open(database).ok()?.identity()
+}
+
 fn judge(origin: &str, config: &Config, status: StatusCode, body: &str) -> Check {
     match status {
         StatusCode::BAD_REQUEST if body.contains("empty_batch") => {
             Check::ok(ID, format!("{origin} answers and accepts the key"))
         }
+        StatusCode::FORBIDDEN if body.contains(OWN_EVENTS) => Check::fail(
+            ID,
+            format!("{origin} is this site itself: it would forward to itself"),
+            "set AUREA_API_URL to another Aurea, or remove it",
+        ),
         StatusCode::UNAUTHORIZED => Check::fail(
             ID,
             format!("{origin} refuses the key for funnel {}", config.funnel.id),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
-use super::{OLDEST_SOUND_SQLITE, migrations};
+use super::{OLDEST_SOUND_SQLITE, identity, migrations};
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -63,6 +63,11 @@ impl Examination {
             1.. => Schema::Older,
             _ => Schema::Newer,
         })
+    }
+
+    /// What tells the store from every other; a store older than that has none.
+    pub fn identity(&self) -> Option<String> {
+        identity(&self.connection).ok()
     }
 
     fn is_empty(&self) -> Result<bool, rusqlite::Error> {

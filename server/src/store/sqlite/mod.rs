@@ -42,6 +42,7 @@ fn migrations() -> Migrations<'static> {
         M::up_with_hook(include_str!("summary.sql"), |transaction| Ok(summaries::rebuild(transaction)?)),
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
+        M::up(include_str!("identity.sql")),
     ])
 }
 
@@ -210,6 +211,10 @@ impl Store for SqliteStore {
         self.changes.subscribe()
     }
 
+    async fn identity(&self) -> Result<String, StoreError> {
+        self.readers.read(identity).await
+    }
+
     async fn admin_token(&self) -> Result<Option<SecretHash>, StoreError> {
         self.readers.read(owner::admin_token).await
     }
@@ -238,6 +243,10 @@ impl Store for SqliteStore {
             .read(|reader| reader.query_row("SELECT 1 FROM session LIMIT 1", [], |_| Ok(())).or_else(no_rows))
             .await
     }
+}
+
+fn identity(connection: &Connection) -> Result<String, rusqlite::Error> {
+    connection.query_row("SELECT id FROM identity WHERE one = 1", [], |row| row.get(0))
 }
 
 fn no_rows(error: rusqlite::Error) -> Result<(), rusqlite::Error> {
