@@ -14,7 +14,7 @@ use crate::store::{SessionCursor, SessionFilter, Visitors};
 /// The source that stands for none.
 const DIRECT: &str = "(direct)";
 
-/// The state that is asked for to see the programs.
+/// The state that is asked for to see the bots.
 const BOT: &str = "bot";
 
 /// A query; an empty value is as good as none, as forms send all their fields.

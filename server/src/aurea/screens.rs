@@ -72,11 +72,11 @@ impl Screens {
     /// The store did not answer.
     pub async fn failed(&self, error: &StoreError) -> Response {
         tracing::error!(%error, "a screen could not be shown");
-        let message = "The store does not answer. Nothing is lost; try again in a moment.";
-        let html = app::aurea::failed(&self.frame(now()).await, message);
+        let html = app::aurea::failed(&self.frame(now()).await, "The store does not answer.");
         (StatusCode::SERVICE_UNAVAILABLE, Html(html)).into_response()
     }
 
+    /// `what` names the thing, such as `session`.
     async fn not_found(&self, what: &str) -> Response {
         (StatusCode::NOT_FOUND, Html(app::aurea::not_found(&self.frame(now()).await, what))).into_response()
     }
@@ -104,7 +104,7 @@ pub async fn funnels(State(screens): State<Arc<Screens>>) -> Response {
 /// `GET /aurea/funnels/{funnel}`
 pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<String>) -> Response {
     let Ok(funnel) = FunnelId::parse(funnel) else {
-        return screens.not_found("There is no such funnel.").await;
+        return screens.not_found("funnel").await;
     };
     let now = now();
     let found = screens.report.funnel(&funnel, now).await;
@@ -118,7 +118,7 @@ pub async fn sessions(
     query: Result<Query<SessionsQuery>, QueryRejection>,
 ) -> Response {
     let Ok(funnel) = FunnelId::parse(funnel) else {
-        return screens.not_found("There is no such funnel.").await;
+        return screens.not_found("funnel").await;
     };
     let now = now();
     let query = query.map(|Query(query)| query).unwrap_or_default();
@@ -148,12 +148,12 @@ pub async fn session(
     query: Result<Query<TimelineQuery>, QueryRejection>,
 ) -> Response {
     let (Ok(funnel), Ok(session_id)) = (FunnelId::parse(funnel), SessionId::parse(session_id)) else {
-        return screens.not_found("There is no such session.").await;
+        return screens.not_found("session").await;
     };
     let now = now();
     let skip = query.map(|Query(query)| query.cursor).unwrap_or_default();
     match screens.report.session_page(&funnel, &session_id, skip, now).await {
-        Ok(None) => screens.not_found("There is no such session.").await,
+        Ok(None) => screens.not_found("session").await,
         found => {
             let found = found.map(Option::unwrap_or_default);
             screens
@@ -173,5 +173,5 @@ pub async fn forward(State(screens): State<Arc<Screens>>, Form(click): Form<Clic
 
 /// Any other address below `/aurea`.
 pub async fn unknown(State(screens): State<Arc<Screens>>) -> Response {
-    screens.not_found("There is nothing at this address.").await
+    screens.not_found("page").await
 }

@@ -37,7 +37,7 @@ pub(super) struct SessionItemJson {
     started_at: Millis,
     ended_at: Millis,
     event_count: u64,
-    /// Why its visitor is taken for a program.
+    /// Why its visitor is taken for a bot.
     #[serde(skip_serializing_if = "Option::is_none")]
     bot: Option<String>,
     #[serde(flatten)]

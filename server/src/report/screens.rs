@@ -9,7 +9,7 @@ use app::aurea::model::{
 use app::event::{AnonymousId, SessionId};
 use serde_json::{Map, Value};
 
-use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, json};
+use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, SessionJson, json};
 use crate::domain::attribution;
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Conversion, amount_in};
@@ -21,6 +21,13 @@ use crate::store::{PaymentFilter, PaymentRecord, SessionCursor, SessionFilter, S
 
 /// Days that the figures look back, today included.
 const DAYS: i64 = 30;
+
+/// Bytes of one event's properties, and of each of their values, that the timeline shows: visitors decide how long
+/// they are.
+const PROPERTIES_SHOWN: usize = 2048;
+
+/// Bytes of a session's JSON that are shown below its timeline.
+const JSON_SHOWN: usize = 256 * 1024;
 
 /// Sessions that are shown beside something else.
 const FEW: usize = 10;
@@ -159,7 +166,7 @@ impl Report {
             next_cursor: (shown < session.timeline.len()).then(|| shown.to_string()),
             payments: payments_of(payments, &session.conversions),
             others,
-            json: serde_json::to_string_pretty(&json::session_json(session, skip, now)).unwrap_or_default(),
+            json: shown_json(&json::session_json(session, skip, now)),
         }))
     }
 
@@ -254,14 +261,37 @@ fn indented(properties: &Map<String, Value>) -> String {
     if properties.is_empty() {
         String::new()
     } else {
-        serde_json::to_string_pretty(properties).unwrap_or_default()
+        let text = serde_json::to_string_pretty(properties).unwrap_or_default();
+        match cut(&text) {
+            shown if shown.len() < text.len() => {
+                format!("{shown}…\n(cut here; the rest is in the JSON of the session)")
+            }
+            _ => text,
+        }
     }
+}
+
+/// As much of it as is shown.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(PROPERTIES_SHOWN)]
+}
+
+/// The JSON, indented; nothing if it is too long to be shown.
+fn shown_json(session: &SessionJson) -> String {
+    let mut text = vec![0; JSON_SHOWN];
+    let mut rest = text.as_mut_slice();
+    if serde_json::to_writer_pretty(&mut rest, session).is_err() {
+        return String::new(); // it is full
+    }
+    let unused = rest.len();
+    text.truncate(JSON_SHOWN - unused);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn in_words(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => cut(text).to_owned(),
+        other => cut(&other.to_string()).to_owned(),
     }
 }
 
