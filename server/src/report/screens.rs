@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, SessionJson, json};
 use crate::domain::attribution;
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Conversion, amount_in};
+use crate::domain::ledger::{Conversion, PaymentKind, amount_in};
 use crate::domain::money::{Currency, Money};
 use crate::domain::session::{self, Session, fold, view};
 use crate::domain::summary;
@@ -52,15 +52,25 @@ impl Report {
         sources.sort_by(|a, b| {
             b.figures.sessions.cmp(&a.figures.sessions).then_with(|| a.source.cmp(&b.source))
         });
-        let unattributed = self.store.payments(funnel, PaymentFilter::Unattributed, FEW + 1).await?;
+        let (unattributed, more_unattributed) = self.unattributed(funnel).await?;
         let newest = self.store.sessions(funnel, &SessionFilter::default(), None, FEW, now).await?;
         Ok(FunnelPage {
             item,
             sources,
-            more_unattributed: unattributed.len() > FEW,
-            unattributed: unattributed.into_iter().take(FEW).map(payment_item).collect(),
+            more_unattributed,
+            unattributed,
             newest: newest.iter().map(|row| session_item(row, now)).collect(),
         })
+    }
+
+    /// The newest first payments without a session, and whether there may be more. A renewal has no visit that could
+    /// have earned it.
+    async fn unattributed(&self, funnel: &FunnelId) -> Result<(Vec<PaymentItem>, bool), StoreError> {
+        let newest = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_SHOWN).await?;
+        let seen_all = newest.len() < PAYMENTS_SHOWN;
+        let mut first = newest.into_iter().filter(|record| record.payment.kind == PaymentKind::First);
+        let items = first.by_ref().take(FEW).map(payment_item).collect();
+        Ok((items, first.next().is_some() || !seen_all))
     }
 
     async fn funnel_item(
