@@ -6,7 +6,7 @@ export LEPTOS_SITE_ROOT ?= target/site
 # Secrets and settings of this machine, if there are any; see .env.example.
 WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
 
-.PHONY: help run watch test build bench bench-screens lint lighthouse screenshots clean
+.PHONY: help run doctor login demo watch test build bench bench-screens lint lighthouse screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,15 @@ help: ## Show this list
 run: build ## Build the release and serve it at http://127.0.0.1:3000
 	@echo "==> serving; Ctrl-C ends it"
 	@$(WITH_ENV) exec target/release/ttr
+
+doctor: build ## Say what is wrong with the site; ARGS="--offline" asks nobody outside
+	@$(WITH_ENV) exec target/release/ttr doctor $(ARGS)
+
+login: build ## Print a new link to the owner's screens
+	@$(WITH_ENV) exec target/release/ttr login $(ARGS)
+
+demo: build ## Fill the store with made-up visits; ARGS="--sessions 1000"
+	@$(WITH_ENV) exec target/release/ttr demo $(ARGS)
 
 build: ## Build target/release/ttr and target/site
 	@scripts/build.mjs

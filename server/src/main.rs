@@ -1,6 +1,7 @@
 //! `ttr`: the commands.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -59,15 +60,15 @@ fn main() -> ExitCode {
     };
     let quiet = matches!(command, Command::Demo(_)); // a line for each made-up visit helps nobody
     log(config.mode, if quiet { "error" } else { "info" });
-    let done = match command {
-        Command::Serve => runtime.block_on(run(config)),
-        Command::Login => runtime.block_on(login::renew(&config)).map_err(ServeError::from),
+    let done: Result<(), Box<dyn Error>> = match command {
+        Command::Serve => runtime.block_on(run(config)).map_err(Into::into),
+        Command::Login => runtime.block_on(login::renew(&config)).map_err(Into::into),
         Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
         Command::Doctor(_) => unreachable!("it was answered without a configuration"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => failed(&*error),
     }
 }
 
@@ -78,7 +79,7 @@ fn environment() -> HashMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-fn failed(error: &dyn std::error::Error) -> ExitCode {
+fn failed(error: &dyn Error) -> ExitCode {
     tracing::error!("{error}");
     ExitCode::FAILURE
 }

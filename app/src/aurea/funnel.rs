@@ -11,6 +11,9 @@ use super::{chart, format, paths, payments, table, text};
 pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
     let item = &page.item;
     let sessions = paths::sessions(&item.funnel);
+    let unattributed = payments::unattributed(&page.unattributed, page.more_unattributed, frame.now);
+    let is_news = payments::has_new(&page.unattributed, frame.now);
+    let (news, known) = if is_news { (unattributed, None) } else { (None, unattributed) };
     let content = view! {
         <div class="head">
             <h1>{text::value(&item.funnel)}</h1>
@@ -18,7 +21,7 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
             <a class="button quiet" href=sessions>"All sessions"</a>
         </div>
         {frame.forwarding.as_ref().map(|forwarding| forwarding_state(forwarding, &item.funnel, frame.now))}
-        {payments::unattributed(&page.unattributed, page.more_unattributed, frame.now)}
+        {news}
         <section class="card" aria-label="Figures">
             {tiles(&item.figures)}
             {chart::chart("Last 30 days", &item.days)}
@@ -26,6 +29,7 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
             {no_conversion_yet(page)}
         </section>
         {sources(&item.funnel, &page.sources)}
+        {known}
         {newest(page, frame.now)}
     };
     document(frame, Place::new(&item.funnel, [("Funnels", paths::FUNNELS.to_owned())]), content.into_any())

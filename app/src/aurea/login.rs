@@ -16,7 +16,7 @@ pub fn login(frame: &Frame, next: &str, fault: Option<&str>) -> String {
             <h1>"Log in"</h1>
             <p class="soft" id="where">
                 "The link to log in with was printed where "<code>"ttr"</code>" was first started. "
-                <code>"ttr login"</code>" prints a new one."
+                <code>"ttr login"</code>" ("<code>"make login"</code>" in a checkout) prints a new one."
             </p>
             {fault}
             <input type="hidden" name="next" value=text::line(next)/>

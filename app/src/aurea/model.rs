@@ -90,9 +90,9 @@ pub struct FunnelPage {
     pub item: FunnelItem,
     /// The sources of the last 30 days that brought most sessions.
     pub sources: Vec<SourceItem>,
-    /// Payments that no session is known for, newest first.
+    /// First payments that no session is known for, newest first.
     pub unattributed: Vec<PaymentItem>,
-    /// Whether there are more of them than these.
+    /// Whether there may be more of them than these.
     pub more_unattributed: bool,
     /// The newest sessions.
     pub newest: Vec<SessionItem>,
@@ -119,7 +119,7 @@ pub enum State {
 pub struct Filter {
     /// `converted`: `true`, `false` or empty.
     pub converted: String,
-    /// `state`: a state, `bot` for the sessions of programs, or empty.
+    /// `state`: a state, `bot` for the sessions of bots, or empty.
     pub state: String,
     /// `source`: exactly this source; `(direct)` for none; empty for all.
     pub source: String,
@@ -175,7 +175,7 @@ pub struct SessionItem {
     pub campaign: Option<String>,
     /// What it brought.
     pub value: Option<Amount>,
-    /// Why its visitor is taken for a program. Such a session is kept apart and counted nowhere.
+    /// Why its visitor is taken for a bot. Such a session is kept apart and counted nowhere.
     pub bot: Option<String>,
 }
 
@@ -204,7 +204,7 @@ pub struct SessionPage {
     pub payments: Vec<PaymentItem>,
     /// The visitor's other sessions, newest first.
     pub others: Vec<SessionItem>,
-    /// The session's JSON, as the JSON route answers it, indented.
+    /// The session's JSON, as the JSON route answers it, indented; empty if it is too long to be shown.
     pub json: String,
 }
 
@@ -232,9 +232,9 @@ pub struct Moment {
     pub name: String,
     /// When it happened.
     pub at: i64,
-    /// Its properties as indented JSON; empty if there are none. Untrusted text.
+    /// Its properties as indented JSON, cut if they are long; empty if there are none. Untrusted text.
     pub properties: String,
-    /// Names and values of the properties, values as text. Untrusted text.
+    /// Names and values of the properties, values as text, cut if they are long. Untrusted text.
     pub facts: Vec<(String, String)>,
     /// The page it happened on. Untrusted text.
     pub page_url: Option<String>,

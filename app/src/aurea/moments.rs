@@ -12,8 +12,10 @@ use super::{format, paths, text};
 pub(super) fn timeline(page: &SessionPage, now: i64) -> impl IntoView + use<> {
     let more = page.next_cursor.is_some();
     let start = page.item.started_at;
-    let line: Vec<_> =
-        pieces(&page.moments, page.item.state, more).iter().map(|piece| drawn(piece, start, now)).collect();
+    let line: Vec<_> = pieces(&page.moments, page.item.state, more, now)
+        .iter()
+        .map(|piece| drawn(piece, start, now))
+        .collect();
     let events = format::counted(page.item.events, "event", "events");
     let before = (page.skipped > 0).then(|| {
         let skipped = format::counted(page.skipped, "earlier event", "earlier events");

@@ -12,7 +12,7 @@ pub fn not_found(frame: &Frame, what: &str) -> String {
     let content = view! {
         <div class="empty alone">
             <h1>"There is no such "<bdi>{what}</bdi></h1>
-            <p>"It may have been removed when its time was over, or the address is not complete."</p>
+            <p>"Nothing is known of it, or the address is not complete."</p>
             <p><a class="button" href=paths::FUNNELS>"All funnels"</a></p>
         </div>
     };

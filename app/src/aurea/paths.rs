@@ -45,8 +45,8 @@ pub(super) fn fields(filter: &Filter) -> [(&'static str, &'static str, &str); 7]
         ("converted", "Converted", &filter.converted),
         ("source", "Source", &filter.source),
         ("event", "Event seen", &filter.event),
-        ("from", "From", &filter.from),
-        ("to", "To", &filter.to),
+        ("from", "Active from", &filter.from),
+        ("to", "Active to", &filter.to),
         ("anonymousId", "Visitor", &filter.anonymous_id),
     ]
 }

@@ -5,20 +5,30 @@ use leptos::prelude::*;
 use super::model::{DeliveryItem, PaymentItem};
 use super::{format, table, text};
 
-/// Payments that no session is known for, and what to do about them.
+/// A payment without a session is news for so many ms.
+const NEW: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Whether one of them is so new that the owner may not have seen it.
+pub(super) fn has_new(items: &[PaymentItem], now: i64) -> bool {
+    items.iter().any(|item| now.saturating_sub(item.paid_at) < NEW)
+}
+
+/// First payments that no session is known for, and what to do about them; drawn quietly unless one is new.
 pub(super) fn unattributed(items: &[PaymentItem], more: bool, now: i64) -> Option<impl IntoView + use<>> {
+    let class = if has_new(items, now) { "card warn" } else { "card" };
     (!items.is_empty()).then(|| {
         view! {
-            <section class="card warn" aria-labelledby="unattributed">
+            <section class=class aria-labelledby="unattributed">
                 <div>
                     <h2 id="unattributed">"Payments without a session"</h2>
                     <p>
                         "These came without the ids that the checkout carries, so nobody can say which visit earned
                         them. They are not counted as conversions. It happens when somebody buys by a link of the
-                        provider's own; if it happens with your buy button, "<code>"ttr doctor"</code>" says why."
+                        provider's own; if it happens with your buy button, "<code>"ttr doctor"</code>" says why.
+                        Renewals are not shown here."
                     </p>
                     {list(items, now)}
-                    {more.then(|| view! { <p class="soft">"These are the newest; there are older ones."</p> })}
+                    {more.then(|| view! { <p class="soft">"These are the newest; there may be older ones."</p> })}
                 </div>
             </section>
         }

@@ -43,15 +43,15 @@ fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
         view! { <div><dt>"Time to convert"</dt><dd>{format::duration(seconds)}</dd></div> }
     });
     let ended = page.end_reason.as_deref().map(end_reason);
-    let program = item.bot.as_deref().map(|why| {
-        view! { <p class="soft">"Taken for a program, so it is counted nowhere: " {text::value(why)}</p> }
+    let bot = item.bot.as_deref().map(|why| {
+        view! { <p class="soft">"Taken for a bot, so it is counted nowhere: " {text::value(why)}</p> }
     });
     view! {
         <div class="head session-head" data-events=item.events>
             <h1><span class="soft">"Session "</span><bdi>{text::short_id(&item.session_id)}</bdi></h1>
             {table::badge(item)}
             {ended.map(|ended| view! { <p class="soft">{ended}</p> })}
-            {program}
+            {bot}
         </div>
         <section class="card" aria-label="The session in short">
             <dl class="tiles">
@@ -114,12 +114,18 @@ fn others(page: &SessionPage, now: i64) -> Option<impl IntoView + use<>> {
 
 fn raw(page: &SessionPage) -> impl IntoView + use<> {
     let path = paths::session_json(&page.funnel, &page.item.session_id);
+    let json = match page.json.as_str() {
+        "" => view! { <p class="soft">"It is too long to be shown here."</p> }.into_any(),
+        json => {
+            view! { <pre tabindex="0" aria-label="JSON of the session">{text::block(json)}</pre> }.into_any()
+        }
+    };
     view! {
         <section class="card raw" aria-label="Raw data">
             <details id="json">
                 <summary>"JSON of the session"</summary>
                 <p><a href=path>"Open as a file of its own"</a></p>
-                <pre tabindex="0" aria-label="JSON of the session">{text::block(&page.json)}</pre>
+                {json}
             </details>
         </section>
     }

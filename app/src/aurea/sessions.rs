@@ -53,7 +53,7 @@ fn form(page: &SessionsPage) -> impl IntoView + use<> {
     let states = [State::Active, State::Checkout, State::Converted, State::Abandoned, State::Ended];
     let states: Vec<_> = std::iter::once(("", "Any"))
         .chain(states.map(|s| (table::state_tag(s), table::state_name(s))))
-        .chain([("bot", "Programs (not counted)")])
+        .chain([("bot", "Bots (not counted)")])
         .collect();
     let sources = std::iter::once("(direct)".to_owned())
         .chain(page.sources.iter().map(|source| text::cut(source, 200)));
@@ -67,8 +67,8 @@ fn form(page: &SessionsPage) -> impl IntoView + use<> {
             {select("converted", "Converted", &filter.converted, &[("", "Any"), ("true", "Yes"), ("false", "No")])}
             {listed("source", "Source", &filter.source, sources.collect())}
             {listed("event", "Event seen", &filter.event, events.collect())}
-            {date("from", "From (UTC)", &filter.from)}
-            {date("to", "To (UTC)", &filter.to)}
+            {date("from", "Active from (UTC)", &filter.from)}
+            {date("to", "Active to (UTC)", &filter.to)}
             {visitor}
             <button class="button" type="submit">"Filter"</button>
         </form>

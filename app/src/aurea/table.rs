@@ -35,14 +35,14 @@ pub(super) fn state_tag(state: State) -> &'static str {
 /// How a session stands, as a badge.
 pub(super) fn badge(item: &SessionItem) -> impl IntoView + use<> {
     let (tag, name) = match item.bot {
-        Some(_) => ("ended", PROGRAM),
+        Some(_) => ("ended", BOT),
         None => (state_tag(item.state), state_name(item.state)),
     };
     view! { <span class=format!("badge {tag}")>{name}</span> }
 }
 
 /// What a session of a crawler or an automated browser is called in the place of its state.
-const PROGRAM: &str = "Program";
+const BOT: &str = "Bot";
 
 /// One amount for each currency, each on its line.
 pub(super) fn amounts(amounts: &[Amount]) -> AnyView {

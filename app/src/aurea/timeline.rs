@@ -2,10 +2,13 @@
 //! borrowed and keep their order, and each of them is in exactly one step.
 
 use super::model::{Moment, State};
-use crate::event::name;
+use crate::event::{CATALOGUE, name};
 
 /// A pause longer than this is drawn as a gap, in ms.
 const GAP: i64 = 60_000;
+
+/// A checkout that is not finished after so many ms is given up.
+const CHECKOUT_PATIENCE: i64 = 24 * 60 * 60 * 1000;
 
 /// A stretch of the line.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,9 +67,9 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The line of `moments`. `state` says whether an unfinished checkout still goes on; `more`, whether moments follow that
-/// are not shown here.
-pub(super) fn pieces(moments: &[Moment], state: State, more: bool) -> Vec<Piece<'_>> {
+/// The line of `moments` as it stands at `now`. `state` says whether an unfinished checkout still goes on; `more`, whether
+/// moments follow that are not shown here.
+pub(super) fn pieces(moments: &[Moment], state: State, more: bool, now: i64) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut steps = steps(moments).into_iter().peekable();
     let mut before: Option<&Moment> = None;
@@ -85,7 +88,7 @@ pub(super) fn pieces(moments: &[Moment], state: State, more: bool) -> Vec<Piece<
         pieces.push(Piece::Step(step));
         if sets_out {
             let mut meanwhile = Vec::new();
-            while let Some(step) = steps.next_if(|step| !ends_trip(&step.moments[0])) {
+            while let Some(step) = steps.next_if(|step| !ends_trip(last, &step.moments[0])) {
                 before = Some(step.last());
                 meanwhile.push(step);
             }
@@ -93,6 +96,10 @@ pub(super) fn pieces(moments: &[Moment], state: State, more: bool) -> Vec<Piece<
                 Some(step) => TripEnd::At(step.at()),
                 None if more => TripEnd::Later,
                 None if state == State::Checkout => TripEnd::Open,
+                // a converted session stays so, also while its visitor buys again
+                None if state == State::Converted && now.saturating_sub(last.at) < CHECKOUT_PATIENCE => {
+                    TripEnd::Open
+                }
                 None => TripEnd::Never,
             };
             if let TripEnd::At(_) = end {
@@ -104,11 +111,11 @@ pub(super) fn pieces(moments: &[Moment], state: State, more: bool) -> Vec<Piece<
     pieces
 }
 
-/// Whether the visitor is no longer on the trip that was under way. What comes after the end of the session is no part
-/// of a trip.
-fn ends_trip(moment: &Moment) -> bool {
+/// Whether at `moment` the visitor is no longer on the trip that began with `start`. What comes after the end of the
+/// session is no part of a trip that began before.
+fn ends_trip(start: &Moment, moment: &Moment) -> bool {
     let ends = [name::CHECKOUT_COMPLETED, name::CHECKOUT_RETURNED, name::CHECKOUT_STARTED];
-    moment.after_end || ends.contains(&moment.name.as_str())
+    moment.after_end != start.after_end || ends.contains(&moment.name.as_str())
 }
 
 fn steps(moments: &[Moment]) -> Vec<Step<'_>> {
@@ -134,12 +141,17 @@ fn repeats(moment: &Moment, next: &Moment) -> bool {
 
 /// Whether it tells how far the page was scrolled.
 pub(super) fn is_scroll(event_name: &str) -> bool {
-    event_name.starts_with("scroll_depth_")
+    event_name.starts_with("scroll_depth_") && is_in_catalogue(event_name)
 }
 
 /// Whether it tells how far a video was seen.
 pub(super) fn is_video(event_name: &str) -> bool {
-    event_name.starts_with("video_")
+    event_name.starts_with("video_") && is_in_catalogue(event_name)
+}
+
+/// Names that only look like ours are somebody's own, and untrusted text.
+fn is_in_catalogue(event_name: &str) -> bool {
+    CATALOGUE.iter().any(|(name, _)| *name == event_name)
 }
 
 /// What a moment happened to: the question, the page, the video.
@@ -211,30 +223,33 @@ mod tests {
             ("video_paused", 160 * S),
             ("scroll_depth_90", 170 * S),
         ]);
-        let seen = told(&pieces(&moments, State::Active, false));
+        let seen = told(&pieces(&moments, State::Active, false, 0));
         assert_eq!(seen, ["page_view×1", "scroll_depth_75×3", "video_paused×3", "scroll_depth_90×1"]);
     }
 
     #[test]
     fn two_videos_and_a_second_play_are_steps_of_their_own() {
         let mut moments = line(&[("video_started", 0), ("video_completed", S), ("video_started", 2 * S)]);
-        assert_eq!(told(&pieces(&moments, State::Active, false)), ["video_completed×2", "video_started×1"]);
+        assert_eq!(
+            told(&pieces(&moments, State::Active, false, 0)),
+            ["video_completed×2", "video_started×1"]
+        );
         moments[1].facts.push(("video".to_owned(), "other".to_owned()));
-        assert_eq!(pieces(&moments, State::Active, false).len(), 3);
+        assert_eq!(pieces(&moments, State::Active, false, 0).len(), 3);
     }
 
     #[test]
     fn the_same_again_is_counted_unless_it_is_money() {
         let moments = line(&[("faq_opened", 0), ("faq_opened", S), ("a\0b", 2 * S), ("a\0b", 3 * S)]);
-        assert_eq!(told(&pieces(&moments, State::Active, false)), ["faq_opened×2", "a\0b×2"]);
+        assert_eq!(told(&pieces(&moments, State::Active, false, 0)), ["faq_opened×2", "a\0b×2"]);
         let money = line(&[("payment_refunded", 0), ("payment_refunded", S)]);
-        assert_eq!(pieces(&money, State::Converted, false).len(), 2);
+        assert_eq!(pieces(&money, State::Converted, false, 0).len(), 2);
     }
 
     #[test]
     fn a_pause_over_a_minute_is_a_gap_and_parts_what_it_divides() {
         let moments = line(&[("page_view", 0), ("page_view", 60 * S), ("page_view", 121 * S)]);
-        assert_eq!(told(&pieces(&moments, State::Ended, false)), ["page_view×2", "(61)", "page_view×1"]);
+        assert_eq!(told(&pieces(&moments, State::Ended, false, 0)), ["page_view×2", "(61)", "page_view×1"]);
     }
 
     #[test]
@@ -246,7 +261,7 @@ mod tests {
             ("checkout_completed", 150 * S),
         ];
         let moments = line(&events);
-        let seen = told(&pieces(&moments, State::Converted, false));
+        let seen = told(&pieces(&moments, State::Converted, false, 0));
         let expected = [
             "buy_button_clicked×1",
             "checkout_started×1",
@@ -255,14 +270,14 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         events[3].0 = "checkout_returned";
-        assert!(told(&pieces(&line(&events), State::Ended, false))[2].starts_with("[At(150000)"));
+        assert!(told(&pieces(&line(&events), State::Ended, false, 0))[2].starts_with("[At(150000)"));
     }
 
     #[test]
     fn setting_out_twice_makes_two_trips() {
         let moments =
             line(&[("checkout_started", 0), ("checkout_started", 100 * S), ("checkout_completed", 200 * S)]);
-        let seen = told(&pieces(&moments, State::Converted, false));
+        let seen = told(&pieces(&moments, State::Converted, false, 0));
         let expected = [
             "checkout_started×1",
             "[At(100000) ]",
@@ -276,10 +291,22 @@ mod tests {
     #[test]
     fn an_unfinished_trip_is_open_given_up_or_goes_on_elsewhere() {
         let moments = line(&[("checkout_started", 0)]);
-        let end = |state, more| told(&pieces(&moments, state, more)).pop().unwrap();
+        let end = |state, more| told(&pieces(&moments, state, more, 0)).pop().unwrap();
         assert_eq!(end(State::Checkout, false), "[Open ]");
         assert_eq!(end(State::Abandoned, false), "[Never ]");
         assert_eq!(end(State::Checkout, true), "[Later ]");
+    }
+
+    #[test]
+    fn a_second_checkout_after_the_conversion_is_open_for_a_day() {
+        let mut moments =
+            line(&[("checkout_completed", 0), ("checkout_started", 10 * S), ("session_end", 11 * S)]);
+        for moment in &mut moments[1..] {
+            moment.after_end = true;
+        }
+        let end = |now| told(&pieces(&moments, State::Converted, false, now)).pop().unwrap();
+        assert_eq!(end(20 * S), "[Open session_end×1]");
+        assert_eq!(end(10 * S + CHECKOUT_PATIENCE), "[Never session_end×1]");
     }
 
     #[test]
@@ -293,7 +320,7 @@ mod tests {
         for moment in &mut moments[2..] {
             moment.after_end = true;
         }
-        let seen = told(&pieces(&moments, State::Converted, false));
+        let seen = told(&pieces(&moments, State::Converted, false, 0));
         assert_eq!(
             seen,
             ["checkout_completed×1", "session_end×1", "|", "checkout_returned×1", "page_view×1"]
@@ -319,7 +346,7 @@ mod tests {
                 .collect();
             let moments = line(&events);
             let mut seen = 0;
-            for piece in pieces(&moments, State::Ended, false) {
+            for piece in pieces(&moments, State::Ended, false, 0) {
                 seen += match piece {
                     Piece::Step(step) => step.moments.len(),
                     Piece::Trip(trip) => trip.steps.iter().map(|step| step.moments.len()).sum(),

@@ -155,6 +155,9 @@ mod tests {
         );
         assert_eq!(said(&[("session_end", &[])]), "Left the page");
         assert_eq!(said(&[("my_event", &[])]), "my_event");
+        for custom in ["video_muted", "scroll_depth_foo"] {
+            assert_eq!(said(&[(custom, &[])]), custom, "only looks like one of ours");
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub async fn guard(
             let wanted = path.map_or(HOME, |path| path.as_str()).to_owned();
             let login = Login { next: wanted, ..Login::default() };
             let why = (!matches!(refusal, Refusal::Unknown)).then(|| refusal.to_string());
-            refused(&screens, login.next(), &refusal, why).await
+            refused(&screens, login.next(), &refusal, why)
         }
     }
 }
@@ -115,17 +115,17 @@ async fn enter(
         Err(refusal) => {
             tracing::warn!(%refusal, "a login was refused");
             let why = Some(refusal.to_string());
-            refused(screens, login.next(), &refusal, why).await
+            refused(screens, login.next(), &refusal, why)
         }
     }
 }
 
-async fn refused(screens: &Screens, next: &str, refusal: &Refusal, why: Option<String>) -> Response {
+fn refused(screens: &Screens, next: &str, refusal: &Refusal, why: Option<String>) -> Response {
     let status = match refusal {
         Refusal::Unknown => StatusCode::UNAUTHORIZED,
         Refusal::Throttled => StatusCode::TOO_MANY_REQUESTS,
         Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
-        Refusal::Store(error) => return screens.failed(error).await,
+        Refusal::Store(error) => return screens.failed(error),
     };
     let frame = screens.frame(now());
     (status, Html(app::aurea::login(&frame, next, why.as_deref()))).into_response()

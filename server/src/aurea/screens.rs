@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::aurea::model::{Frame, SessionsPage};
+use app::aurea::model::{Filter, Frame, SessionsPage};
 use app::event::SessionId;
 use axum::Form;
 use axum::extract::rejection::QueryRejection;
@@ -66,26 +66,22 @@ impl Screens {
     }
 
     /// The store did not answer.
-    pub async fn failed(&self, error: &StoreError) -> Response {
+    pub fn failed(&self, error: &StoreError) -> Response {
         tracing::error!(%error, "a screen could not be shown");
-        let message = "The store does not answer. Nothing is lost; try again in a moment.";
-        let html = app::aurea::failed(&self.frame(now()), message);
+        let html = app::aurea::failed(&self.frame(now()), "The store does not answer.");
         (StatusCode::SERVICE_UNAVAILABLE, Html(html)).into_response()
     }
 
-    async fn not_found(&self, what: &str) -> Response {
+    /// `what` names the thing, such as `session`.
+    fn not_found(&self, what: &str) -> Response {
         (StatusCode::NOT_FOUND, Html(app::aurea::not_found(&self.frame(now()), what))).into_response()
     }
 
     /// The screen, or what is shown instead.
-    async fn answer(
-        &self,
-        now: Millis,
-        answer: Result<impl FnOnce(&Frame) -> String, StoreError>,
-    ) -> Response {
+    fn answer(&self, now: Millis, answer: Result<impl FnOnce(&Frame) -> String, StoreError>) -> Response {
         match answer {
             Ok(render) => Html(render(&self.frame(now))).into_response(),
-            Err(error) => self.failed(&error).await,
+            Err(error) => self.failed(&error),
         }
     }
 }
@@ -94,13 +90,13 @@ impl Screens {
 pub async fn funnels(State(screens): State<Arc<Screens>>) -> Response {
     let now = now();
     let found = screens.report.funnels(&screens.own, now).await;
-    screens.answer(now, found.map(|items| move |frame: &Frame| app::aurea::funnels(frame, &items))).await
+    screens.answer(now, found.map(|items| move |frame: &Frame| app::aurea::funnels(frame, &items)))
 }
 
 /// `GET /aurea/funnels/{funnel}`
 pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<String>) -> Response {
     let Ok(funnel) = FunnelId::parse(funnel) else {
-        return screens.not_found("There is no such funnel.").await;
+        return screens.not_found("funnel");
     };
     let now = now();
     let found = screens.report.funnel(&funnel, now).await;
@@ -109,7 +105,7 @@ pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<Stri
         None
     });
     let show = |page| move |frame: &Frame| app::aurea::funnel(&Frame { forwarding, ..frame.clone() }, &page);
-    screens.answer(now, found.map(show)).await
+    screens.answer(now, found.map(show))
 }
 
 /// `GET /aurea/funnels/{funnel}/sessions`
@@ -119,25 +115,24 @@ pub async fn sessions(
     query: Result<Query<SessionsQuery>, QueryRejection>,
 ) -> Response {
     let Ok(funnel) = FunnelId::parse(funnel) else {
-        return screens.not_found("There is no such funnel.").await;
+        return screens.not_found("funnel");
     };
     let now = now();
-    let asked = query.map_err(|rejection| (SessionsQuery::default(), rejection.body_text()));
-    let parsed = asked.and_then(|Query(query)| match query.parse() {
-        Ok((filter, after)) => Ok((query.asked(), filter, after)),
-        Err(fault) => Err((query, format!("{} {}.", fault.field, fault.message))),
-    });
-    let (asked, filter, after) = match parsed {
-        Ok(parsed) => parsed,
-        Err((query, fault)) => {
-            let (funnel, filter, fault) = (funnel.to_string(), query.asked(), Some(fault));
-            let page = SessionsPage { funnel, filter, fault, any: true, ..SessionsPage::default() };
-            let html = app::aurea::sessions(&screens.frame(now), &page);
-            return (StatusCode::BAD_REQUEST, Html(html)).into_response();
-        }
+    let refused = |filter: Filter, fault: String| {
+        let (funnel, fault) = (funnel.to_string(), Some(fault));
+        let page = SessionsPage { funnel, filter, fault, any: true, ..SessionsPage::default() };
+        (StatusCode::BAD_REQUEST, Html(app::aurea::sessions(&screens.frame(now), &page))).into_response()
     };
-    let found = screens.report.sessions_page(&funnel, asked, &filter, after, now).await;
-    screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::sessions(frame, &page))).await
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refused(Filter::default(), rejection.body_text()),
+    };
+    let (filter, after) = match query.parse() {
+        Ok(parsed) => parsed,
+        Err(fault) => return refused(query.asked(), format!("{} {}.", fault.field, fault.message)),
+    };
+    let found = screens.report.sessions_page(&funnel, query.asked(), &filter, after, now).await;
+    screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::sessions(frame, &page)))
 }
 
 /// `GET /aurea/funnels/{funnel}/sessions/{sessionId}`
@@ -147,17 +142,15 @@ pub async fn session(
     query: Result<Query<TimelineQuery>, QueryRejection>,
 ) -> Response {
     let (Ok(funnel), Ok(session_id)) = (FunnelId::parse(funnel), SessionId::parse(session_id)) else {
-        return screens.not_found("There is no such session.").await;
+        return screens.not_found("session");
     };
     let now = now();
     let skip = query.map(|Query(query)| query.cursor).unwrap_or_default();
     match screens.report.session_page(&funnel, &session_id, skip, now).await {
-        Ok(None) => screens.not_found("There is no such session.").await,
+        Ok(None) => screens.not_found("session"),
         found => {
             let found = found.map(Option::unwrap_or_default);
-            screens
-                .answer(now, found.map(|page| move |frame: &Frame| app::aurea::session(frame, &page)))
-                .await
+            screens.answer(now, found.map(|page| move |frame: &Frame| app::aurea::session(frame, &page)))
         }
     }
 }
@@ -166,11 +159,11 @@ pub async fn session(
 pub async fn forward(State(screens): State<Arc<Screens>>, Form(click): Form<Click>) -> Response {
     match screens.outbox.drive(FORWARD_PATIENCE).await {
         Ok(_) => go_to(own_path(&click.next), Vec::new()),
-        Err(error) => screens.failed(&error).await,
+        Err(error) => screens.failed(&error),
     }
 }
 
 /// Any other address below `/aurea`.
 pub async fn unknown(State(screens): State<Arc<Screens>>) -> Response {
-    screens.not_found("There is nothing at this address.").await
+    screens.not_found("page")
 }

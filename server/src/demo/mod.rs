@@ -41,6 +41,9 @@ pub struct Args {
     /// When the last of them happens (2026-01-31T12:00:00Z); now, if it is not said
     #[arg(long)]
     until: Option<jiff::Timestamp>,
+    /// Write also into a store that has sessions which the demo did not make
+    #[arg(long)]
+    into_existing: bool,
 }
 
 /// The stretch of time that the visits fall into, ms.
@@ -80,6 +83,9 @@ async fn fill(config: &Config, args: &Args) -> Result<(Count, Duration), RoomsEr
     let window = Window { from: until - Millis::from(args.days) * DAY, until };
     let landing = Landing::new(config);
     let rooms = Rooms::open(config)?;
+    if !args.into_existing && !rooms.are_only_the_demos().await? {
+        return Err(RoomsError::NotItsOwn);
+    }
     let started = Instant::now();
     let mut progress = Progress::new(args.sessions);
     let mut count = Count::default();

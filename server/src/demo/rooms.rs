@@ -9,7 +9,9 @@ use standardwebhooks::Webhook;
 use tokio::task::JoinError;
 
 use super::moment::{Moment, Said};
+use super::visit;
 use crate::checkout::Checkouts;
+use crate::clock::now;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::domain::event::{FunnelId, Source};
@@ -18,17 +20,25 @@ use crate::provider::Provider;
 use crate::provider::signature::Key;
 use crate::provider::whop::{Settings, Whop};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{SessionFilter, Store, StoreError};
 use crate::webhook::{WebhookError, Webhooks};
 
 /// Signs the demo's deliveries; no other ttr knows it.
 const SECRET: &[u8] = b"ws_demo_only_known_in_this_process";
+
+/// So many of the newest sessions tell whose store it is.
+const LOOKED_AT: usize = 100;
 
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RoomsError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "this store has sessions that the demo did not make, and made-up ones don't belong among real ones. \
+         Use a store of its own with DATABASE_URL=sqlite://data/demo.db, or say --into-existing if you mean this one."
+    )]
+    NotItsOwn,
     #[error("a batch was not taken: {0}")]
     Batch(String),
     #[error("a delivery was not taken: {0}")]
@@ -90,6 +100,13 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
+    /// Whether the funnel's newest sessions are all made up; an empty one is fine.
+    pub(super) async fn are_only_the_demos(&self) -> Result<bool, StoreError> {
+        let filter = SessionFilter::default();
+        let newest = self.store.sessions(&self.funnel, &filter, None, LOOKED_AT, now()).await?;
+        Ok(newest.iter().all(|row| visit::is_made_up(&row.summary.session_id)))
+    }
+
     /// The one place that puts them together. Checkouts begin by a link, so that nobody outside is asked.
     pub(super) fn open(config: &Config) -> Result<Self, RoomsError> {
         let sqlite = Arc::new(SqliteStore::open(&config.database)?);

@@ -9,10 +9,10 @@ use app::aurea::model::{
 use app::event::SessionId;
 use serde_json::{Map, Value};
 
-use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, json, visitor_of};
+use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, SessionJson, json, visitor_of};
 use crate::domain::attribution;
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Conversion, amount_in};
+use crate::domain::ledger::{Conversion, PaymentKind, amount_in};
 use crate::domain::money::{Currency, Money};
 use crate::domain::session::{self, Session, fold, view};
 use crate::domain::summary;
@@ -21,6 +21,13 @@ use crate::store::{PaymentFilter, PaymentRecord, SessionCursor, SessionFilter, S
 
 /// Days that the figures look back, today included.
 const DAYS: i64 = 30;
+
+/// Bytes of one event's properties, and of each of their values, that the timeline shows: visitors decide how long
+/// they are.
+const PROPERTIES_SHOWN: usize = 2048;
+
+/// Bytes of a session's JSON that are shown below its timeline.
+const JSON_SHOWN: usize = 256 * 1024;
 
 /// Sessions that are shown beside something else.
 const FEW: usize = 10;
@@ -45,15 +52,25 @@ impl Report {
         sources.sort_by(|a, b| {
             b.figures.sessions.cmp(&a.figures.sessions).then_with(|| a.source.cmp(&b.source))
         });
-        let unattributed = self.store.payments(funnel, PaymentFilter::Unattributed, FEW + 1).await?;
+        let (unattributed, more_unattributed) = self.unattributed(funnel).await?;
         let newest = self.store.sessions(funnel, &SessionFilter::default(), None, FEW, now).await?;
         Ok(FunnelPage {
             item,
             sources,
-            more_unattributed: unattributed.len() > FEW,
-            unattributed: unattributed.into_iter().take(FEW).map(payment_item).collect(),
+            more_unattributed,
+            unattributed,
             newest: newest.iter().map(|row| session_item(row, now)).collect(),
         })
+    }
+
+    /// The newest first payments without a session, and whether there may be more. A renewal has no visit that could
+    /// have earned it.
+    async fn unattributed(&self, funnel: &FunnelId) -> Result<(Vec<PaymentItem>, bool), StoreError> {
+        let newest = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_SHOWN).await?;
+        let seen_all = newest.len() < PAYMENTS_SHOWN;
+        let mut first = newest.into_iter().filter(|record| record.payment.kind == PaymentKind::First);
+        let items = first.by_ref().take(FEW).map(payment_item).collect();
+        Ok((items, first.next().is_some() || !seen_all))
     }
 
     async fn funnel_item(
@@ -159,7 +176,7 @@ impl Report {
             next_cursor: (shown < session.timeline.len()).then(|| shown.to_string()),
             payments: payments_of(payments, &session.conversions),
             others,
-            json: serde_json::to_string_pretty(&json::session_json(session, skip, now)).unwrap_or_default(),
+            json: shown_json(&json::session_json(session, skip, now)),
         }))
     }
 
@@ -254,14 +271,37 @@ fn indented(properties: &Map<String, Value>) -> String {
     if properties.is_empty() {
         String::new()
     } else {
-        serde_json::to_string_pretty(properties).unwrap_or_default()
+        let text = serde_json::to_string_pretty(properties).unwrap_or_default();
+        match cut(&text) {
+            shown if shown.len() < text.len() => {
+                format!("{shown}…\n(cut here; the rest is in the JSON of the session)")
+            }
+            _ => text,
+        }
     }
+}
+
+/// As much of it as is shown.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(PROPERTIES_SHOWN)]
+}
+
+/// The JSON, indented; nothing if it is too long to be shown.
+fn shown_json(session: &SessionJson) -> String {
+    let mut text = vec![0; JSON_SHOWN];
+    let mut rest = text.as_mut_slice();
+    if serde_json::to_writer_pretty(&mut rest, session).is_err() {
+        return String::new(); // it is full
+    }
+    let unused = rest.len();
+    text.truncate(JSON_SHOWN - unused);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn in_words(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => cut(text).to_owned(),
+        other => cut(&other.to_string()).to_owned(),
     }
 }
 

@@ -6,9 +6,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{TestApp, leptos_toml};
+use crate::support::{TestApp, batch, leptos_toml};
 
 fn demo(database: &Path, more: &[(&str, &str)]) -> Output {
+    demo_with(&[], database, more)
+}
+
+fn demo_with(args: &[&str], database: &Path, more: &[(&str, &str)]) -> Output {
     let database = format!("sqlite://{}", database.display());
     let mut env: HashMap<&str, &str> = more.iter().copied().collect();
     env.insert("DATABASE_URL", &database);
@@ -16,6 +20,7 @@ fn demo(database: &Path, more: &[(&str, &str)]) -> Output {
         .arg("--config")
         .arg(leptos_toml())
         .args(["demo", "--sessions", "200", "--seed", "7", "--until", "2026-10-31T18:00:00Z"])
+        .args(args)
         .env_clear()
         .envs(env)
         .output()
@@ -74,6 +79,20 @@ async fn two_hundred_visits_look_like_a_months_business_and_a_second_run_adds_no
     assert!(again.contains(": 0 new events ("), "{again}");
     assert_eq!(sessions(&app, "").await, all);
     assert_eq!(app.owner("ttr/payments").await, payments);
+}
+
+#[tokio::test]
+async fn made_up_visits_are_not_mixed_with_real_ones_unless_that_is_meant() {
+    let app = TestApp::start().await;
+    app.browser_posts(&batch("1703001000000_k3j9x2q7w1e5r8t4", &[("page_view", 1000)])).await;
+    let database = app.folder().join("ttr.db");
+    let output = demo(&database, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("DATABASE_URL=") && stderr.contains("--into-existing"), "{stderr}");
+    assert_eq!(sessions(&app, "").await.len(), 1, "nothing was written");
+    said(&demo_with(&["--into-existing"], &database, &[]));
+    assert_eq!(sessions(&app, "").await.len(), 201);
 }
 
 #[test]

@@ -54,10 +54,16 @@ async fn a_filter_lists_what_fits_and_a_bad_one_says_why() {
 #[tokio::test]
 async fn what_is_not_there_is_said_to_be_not_there() {
     let app = TestApp::start().await;
-    for path in
-        ["/aurea/funnels/ttr/sessions/unknown", "/aurea/funnels/ttr/sessions/a%20b", "/aurea/nonsense"]
-    {
-        assert_eq!(screen(&app, path).await.0, StatusCode::NOT_FOUND, "{path}");
+    for (path, what) in [
+        ("/aurea/funnels/ttr/sessions/unknown", "session"),
+        ("/aurea/funnels/ttr/sessions/a%20b", "session"),
+        ("/aurea/funnels/a%20b", "funnel"),
+        ("/aurea/nonsense", "page"),
+    ] {
+        let (status, html) = screen(&app, path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        let title = format!("<h1>There is no such <bdi>{what}</bdi></h1>");
+        assert!(html.contains(&title), "{path}: {html}");
     }
     html(&app, "/aurea").await;
     html(&app, "/aurea/funnels/ttr/sessions").await;
@@ -93,6 +99,27 @@ async fn hostile_text_is_shown_as_text() {
         let html = html(&app, path).await;
         assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn events_of_any_length_make_a_page_that_a_browser_can_show() {
+    let app = TestApp::start().await;
+    let event = |properties| {
+        json!({ "events": [{
+            "eventName": "x", "properties": properties, "timestamp": 1000,
+            "context": {"user": {}, "session": {"sessionId": "s1"}},
+        }]})
+    };
+    assert_eq!(app.browser_posts(&event(json!({"short": "in full"}))).await.status(), StatusCode::OK);
+    let short = html(&app, "/aurea/funnels/ttr/sessions/s1").await;
+    assert!(short.contains("in full") && !short.contains("cut here") && !short.contains("too long"));
+    for number in 0..30 {
+        let long = event(json!({"long": "<".repeat(30_000), "number": number}));
+        assert_eq!(app.browser_posts(&long).await.status(), StatusCode::OK);
+    }
+    let long = html(&app, "/aurea/funnels/ttr/sessions/s1").await;
+    assert!(long.len() < 1_000_000, "{} bytes", long.len());
+    assert!(long.contains("cut here") && long.contains("too long"), "it says what is not shown");
 }
 
 #[tokio::test]

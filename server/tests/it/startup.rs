@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use server::config::Config;
+use server::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use crate::support::{environment, leptos_toml};
@@ -104,4 +105,36 @@ fn a_malformed_receive_key_is_never_repeated() {
         );
         assert!(!faults.concat().contains("canary"), "{faults:?}");
     }
+}
+
+/// `ttr login` with this store.
+fn login(folder: &std::path::Path, database: &str) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_ttr"))
+        .arg("--config")
+        .arg(leptos_toml())
+        .arg("login")
+        .current_dir(folder)
+        .env_clear()
+        .env("DATABASE_URL", format!("sqlite://{database}"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_new_link_is_refused_where_no_store_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = login(folder.path(), "data/ttr.db");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("there is no store at data/ttr.db") && !said.contains("token="), "{said}");
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+}
+
+#[test]
+fn a_new_link_says_what_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    SqliteStore::open(&folder.path().join("ttr.db")).unwrap();
+    let said = String::from_utf8(login(folder.path(), "ttr.db").stdout).unwrap();
+    assert!(said.contains("/aurea/login?token=") && said.contains("Everybody was logged out"), "{said}");
+    assert!(said.contains("AUREA_ADMIN_TOKEN"), "{said}");
 }
