@@ -29,10 +29,9 @@ pub(super) async fn answer(
     router: Router,
     peer: SocketAddr,
     settings: Settings,
-    stage: Arc<Stage>,
+    under_way: UnderWay,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
-    let under_way = UnderWay::begin(&stage);
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(ConnectInfo(peer));
     let asks_first = parts.headers.contains_key(header::EXPECT);
@@ -48,7 +47,7 @@ pub(super) async fn answer(
                 handling.as_mut().await
             }
             Err(_) => {
-                stage.leave_unread();
+                under_way.0.leave_unread();
                 return Ok(Answer::new(late(), under_way));
             }
         },
@@ -56,7 +55,7 @@ pub(super) async fn answer(
     drop(handling);
     let Ok(response) = response;
     if let Some(rest) = rest.or_else(|| left.try_recv().ok()).filter(|rest| !asks_first || rest.read > 0) {
-        tokio::spawn(rest.discard(settings, stage));
+        tokio::spawn(rest.discard(settings, Arc::clone(&under_way.0)));
     }
     Ok(Answer::new(response, under_way))
 }
@@ -179,10 +178,10 @@ impl HttpBody for Answer {
 }
 
 /// From a request's head to the end of its answer.
-struct UnderWay(Arc<Stage>);
+pub(super) struct UnderWay(Arc<Stage>);
 
 impl UnderWay {
-    fn begin(stage: &Arc<Stage>) -> Self {
+    pub(super) fn begin(stage: &Arc<Stage>) -> Self {
         stage.set(At::Answering);
         Self(Arc::clone(stage))
     }
@@ -190,6 +189,6 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.set(At::Idle);
+        self.0.answered();
     }
 }

@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::exchange::UnderWay;
 use self::places::{Place, Places};
 use self::socket::{Socket, Stage};
 use crate::client::Clients;
@@ -155,7 +156,7 @@ async fn connection(
     let stage = Stage::new();
     let socket = Socket::new(stream, Arc::clone(&stage), settings, place);
     let service = service_fn(move |request| {
-        exchange::answer(router.clone(), peer, settings, Arc::clone(&stage), request)
+        exchange::answer(router.clone(), peer, settings, UnderWay::begin(&stage), request)
     });
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_buf_size(BUFFER); // the socket has the deadlines

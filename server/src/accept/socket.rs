@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
@@ -35,15 +36,24 @@ pub(super) enum At {
 pub(super) struct Stage {
     at: AtomicU8,
     unread: AtomicBool,
+    /// The connection, which would else sleep until its client says something.
+    waiting: AtomicWaker,
 }
 
 impl Stage {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { at: AtomicU8::new(At::New as u8), unread: AtomicBool::new(false) })
+        let (unread, waiting) = (AtomicBool::new(false), AtomicWaker::new());
+        Arc::new(Self { at: AtomicU8::new(At::New as u8), unread, waiting })
     }
 
     pub(super) fn set(&self, at: At) {
         self.at.store(at as u8, Ordering::Release);
+    }
+
+    /// The answer has been written: the socket starts to wait for the next request, though nothing has come in.
+    pub(super) fn answered(&self) {
+        self.set(At::Idle);
+        self.waiting.wake();
     }
 
     fn get(&self) -> At {
@@ -122,6 +132,7 @@ impl AsyncRead for Socket {
             }
             return Poll::Ready(result);
         }
+        self.stage.waiting.register(cx.waker());
         let at = self.stage.get();
         if self.awaited != Some(at) {
             self.wait(at);
