@@ -41,15 +41,12 @@ pub(super) async fn answer(
     let response = tokio::select! {
         biased;
         response = &mut handling => response,
-        read = timeout(settings.body, &mut left) => match read {
-            Ok(left) => {
-                rest = left.ok();
-                handling.as_mut().await
-            }
-            Err(_) => {
-                under_way.0.leave_unread();
-                return Ok(Answer::new(late(), under_way));
-            }
+        read = timeout(settings.body, &mut left) => if let Ok(left) = read {
+            rest = left.ok();
+            handling.as_mut().await
+        } else {
+            under_way.0.leave_unread();
+            return Ok(Answer::new(late(), under_way));
         },
     };
     drop(handling);

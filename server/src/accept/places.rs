@@ -73,29 +73,29 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    fn household(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([203, 0, 113, last]))
-    }
+    const ONE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)));
+    const OTHER: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 2)));
 
     #[test]
     fn a_household_takes_its_places_and_no_more_and_others_are_not_held_up() {
         let places = Places::new(10, 2);
-        let (first, _second) = (places.take(household(1)).unwrap(), places.take(household(1)).unwrap());
-        assert!(places.take(household(1)).is_none());
-        assert!(places.take(household(2)).is_some());
+        let (first, _second) = (places.take(ONE).unwrap(), places.take(ONE).unwrap());
+        assert!(places.take(ONE).is_none());
+        assert!(places.take(OTHER).is_some());
         drop(first);
-        assert!(places.take(household(1)).is_some());
+        assert!(places.take(ONE).is_some());
     }
 
     #[test]
     fn all_places_together_are_limited_and_whoever_left_is_forgotten() {
         let places = Places::new(3, 3);
-        let held =
-            [places.take(None).unwrap(), places.take(None).unwrap(), places.take(household(1)).unwrap()];
+        let held = [places.take(None).unwrap(), places.take(None).unwrap(), places.take(ONE).unwrap()];
         assert!(held[0].crowded());
-        assert!(places.take(None).is_none() && places.take(household(2)).is_none());
+        assert!(places.take(None).is_none() && places.take(OTHER).is_none());
         drop(held);
         let alone = places.take(None).unwrap();
         assert!(!alone.crowded());

@@ -44,7 +44,7 @@ impl Drop for Door {
 impl Door {
     async fn open(settings: Settings) -> Self {
         let endless = || async {
-            let chunk = Bytes::from_static(&[b'x'; 64 * 1024]);
+            let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
             Body::from_stream(futures::stream::repeat(Ok::<_, Infallible>(chunk)))
         };
         let ticks = || async {
@@ -96,7 +96,7 @@ impl Peer {
     /// The next answer's status and body (of which the length is told, or none); `None` if the connection was closed.
     async fn answer(&mut self) -> Option<(u16, String)> {
         let head = self.head().await?;
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|it| it.parse());
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(str::parse);
         let mut body = vec![0; length.map_or(0, Result::unwrap)];
         soon(self.0.read_exact(&mut body)).await.ok()?;
         Some((head[9..12].parse().unwrap(), String::from_utf8(body).unwrap()))
