@@ -20,14 +20,24 @@ impl Clients {
         Self { proxies }
     }
 
+    /// The household that a connection comes from. `None` if many may stand behind the peer: a trusted proxy, or an
+    /// address that is not public (a proxy that nobody named, or somebody's own machine).
+    pub fn household(&self, peer: IpAddr) -> Option<IpAddr> {
+        let peer = peer.to_canonical();
+        (is_public(peer) && !self.trusts(peer)).then(|| household(peer))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|proxy| proxy.contains(&address))
+    }
+
     /// The address, or the household that it belongs to. Entries that are no address end the search: what stands left of them may be made up.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: IpAddr| self.proxies.iter().any(|proxy| proxy.contains(&address));
         let mut client = peer.to_canonical();
         let values: Vec<&str> =
             headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
         for entry in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-            if !trusted(client) {
+            if !self.trusts(client) {
                 break;
             }
             match entry.trim().parse::<IpAddr>() {
@@ -78,6 +88,17 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["6.6.6.6, nonsense"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn many_may_stand_behind_a_proxy_and_behind_an_address_that_is_not_public() {
+        let clients = Clients::new(vec!["198.51.100.0/24".parse().unwrap()]);
+        let household = |peer: &str| clients.household(peer.parse().unwrap()).map(|it| it.to_string());
+        for peer in ["198.51.100.7", "::ffff:198.51.100.7", "127.0.0.1", "10.0.0.1", "::1"] {
+            assert_eq!(household(peer), None, "{peer}");
+        }
+        assert_eq!(household("::ffff:203.0.113.9").as_deref(), Some("203.0.113.9"));
+        assert_eq!(household("2001:db8::1"), household("2001:db8::ffff:1"));
     }
 
     #[test]

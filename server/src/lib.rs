@@ -3,6 +3,7 @@
 //! Imports run one way: `domain <- {provider, store} <- {ingest, checkout, webhook, outbox, report} <- {site, aurea, ops} <-
 //! router <- serve <- main`. docs/architecture.md says why.
 
+pub mod accept;
 pub mod aurea;
 pub mod backend;
 pub mod checkout;
@@ -19,6 +20,7 @@ pub mod provider;
 pub mod report;
 pub mod router;
 pub mod serve;
+pub mod signals;
 pub mod simulator;
 pub mod site;
 pub mod stopping;

@@ -8,6 +8,7 @@ use axum::Router;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
+use crate::accept::{self, Settings};
 use crate::aurea::screens::Screens;
 use crate::aurea::{Access, Assets};
 use crate::backend::ServerBackend;
@@ -24,15 +25,13 @@ use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
+use crate::signals::Signals;
 use crate::site::csp::{self, Policy};
 use crate::site::{AssetNames, Pages};
 use crate::stopping::Stopping;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
-
-/// How long requests that are being answered may still take after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why the program can't run.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +59,8 @@ pub enum ServeError {
 pub struct Application {
     /// Every route.
     pub router: Router,
+    /// Knows who connects.
+    pub clients: Clients,
     /// The store, to be closed at the end.
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
@@ -86,6 +87,7 @@ pub async fn build(
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
     let stopping = Stopping::default();
+    let clients = Clients::new(config.site.trusted_proxies.clone());
     let assets = assets(config, reload_port);
     let site = Arc::new(site(config, &assets, simulated, reload_port));
     let csp = csp::header(&Policy {
@@ -106,6 +108,7 @@ pub async fn build(
         identity,
         outbox: Arc::clone(&outbox),
         stopping: stopping.clone(),
+        clients: clients.clone(),
     };
     let state = state(config, rooms);
     let shell = Shell {
@@ -114,7 +117,7 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), store, outbox, new_token, stopping })
+    Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping })
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -178,10 +181,11 @@ struct Rooms {
     identity: String,
     outbox: Arc<Outbox>,
     stopping: Stopping,
+    clients: Clients,
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, identity, outbox, stopping } = rooms;
+    let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.destinations();
     let checkouts = Checkouts {
@@ -200,7 +204,6 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
-    let clients = Clients::new(config.site.trusted_proxies.clone());
     let report = Report::new(Arc::clone(&store));
     let assets = Arc::new(Assets::default());
     AppState {
@@ -230,52 +233,35 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
     }
 }
 
-/// Listens and answers until a signal says stop; then drains, writes what waits and closes the store.
+/// Answers until a signal says stop. Then, in this order: no connection is accepted, streams end, open requests are
+/// answered, the outbox releases what it has claimed, the store writes what waits and is closed. A second signal ends the
+/// program at once.
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
+    let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
-    let told = stopping.clone();
-    let server =
-        axum::serve(listener, application.router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                stop_signal().await;
-                tracing::info!("stopping");
-                told.begin();
-            });
-    let drained = async {
-        stopping.wait().await;
-        tokio::time::sleep(DRAIN).await;
+    let settings = Settings::default().within_file_limit();
+    let work = async {
+        accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
+        application.outbox.stop().await;
+        application.store.close().await;
+        tracing::info!("stopped; everything is on disk");
+    };
+    let told = async {
+        signals.next().await;
+        tracing::info!("stopping");
+        stopping.begin();
+        signals.next().await;
     };
     tokio::select! {
-        result = async { server.await } => result?,
-        () = drained => tracing::warn!("some requests were still open"),
+        () = work => Ok(()),
+        () = told => {
+            tracing::warn!("stopped at once by a second signal");
+            std::process::exit(1) // like a kill: whatever was answered is on disk
+        }
     }
-    application.outbox.stop().await;
-    application.store.close().await;
-    tracing::info!("stopped; everything is on disk");
-    Ok(())
 }
 
 /// Takes the port, naming it if it can't be had.
 pub async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(addr).await.map_err(|error| ServeError::Listen { addr, error })
-}
-
-/// SIGINT (Ctrl-C, `cargo leptos`) or SIGTERM (everybody else).
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        _ = interrupt => {}
-        () = terminate => {}
-    }
 }

@@ -18,6 +18,11 @@ impl Stopping {
         self.0.send_replace(true);
     }
 
+    /// Whether it is time.
+    pub fn begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Returns when it is time.
     pub async fn wait(&self) {
         let _ = self.0.subscribe().wait_for(|stopping| *stopping).await; // the sender lives as long as `self`

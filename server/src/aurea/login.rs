@@ -60,7 +60,7 @@ pub async fn enter_by_form(
     Form(login): Form<Login>,
 ) -> Response {
     if let Err(refusal) = access.from_own_page(&headers) {
-        return refused(&screens, login.next(), &refusal, Some(refusal.to_string())).await;
+        return refused(&screens, login.next(), &refusal, Some(refusal.to_string()));
     }
     enter(&access, &screens, &login, peer, &headers).await
 }
@@ -77,7 +77,7 @@ pub async fn leave(
     };
     match left {
         Ok(cookies) => go_to("/aurea/login", cookies),
-        Err(refusal) => refused(&screens, HOME, &refusal, Some(refusal.to_string())).await,
+        Err(refusal) => refused(&screens, HOME, &refusal, Some(refusal.to_string())),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::site::Pages;
+use crate::stopping::Stopping;
 use crate::store::Store;
 
 pub mod doctor;
@@ -19,14 +20,19 @@ pub async fn live() -> Json<Value> {
     Json(json!({ "live": true }))
 }
 
-/// `GET /health/ready`: the store and the page are there.
+/// `GET /health/ready`: the store and the page are there, and the program is to go on.
 pub async fn ready(
     State(store): State<Arc<dyn Store>>,
     State(pages): State<Pages>,
+    State(stopping): State<Stopping>,
 ) -> Result<Json<Value>, ApiError> {
+    let not_ready = |why| Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
+    if stopping.begun() {
+        return not_ready("the program is stopping");
+    }
     store.ready().await?;
     if !pages.ready() {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the page is not rendered"));
+        return not_ready("the page is not rendered");
     }
     Ok(Json(json!({ "ready": true })))
 }

@@ -33,7 +33,17 @@ impl Program {
 
     /// Starts on this store and at this address, with more in the environment.
     pub(crate) async fn start_at(folder: &Path, addr: SocketAddr, more: &[(&str, &str)]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_ttr"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_ttr")), folder, addr, more).await
+    }
+
+    /// Starts by a command that runs the program with the arguments it is given.
+    pub(crate) async fn start_by(
+        mut command: Command,
+        folder: &Path,
+        addr: SocketAddr,
+        more: &[(&str, &str)],
+    ) -> Self {
+        let child = command
             .arg("--config")
             .arg(leptos_toml())
             .env_clear()
@@ -60,9 +70,19 @@ impl Program {
     }
 
     /// SIGTERM, and its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.terminate();
+        self.ended()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
         Command::new("kill").arg(&id).status().unwrap();
+    }
+
+    /// Its exit code, when it has ended.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 

@@ -4,6 +4,7 @@
 //! read the session back.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
+mod accept;
 mod checkout;
 mod collector;
 mod demo;

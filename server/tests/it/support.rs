@@ -7,6 +7,7 @@ use std::path::Path;
 use app::event::{AnonymousId, EventId, SessionId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::{Map, Value, json};
+use server::accept::{self, Settings};
 use server::clock::now;
 use server::config::Config;
 use server::domain::event::{Event, FunnelId, Page, Source};
@@ -72,9 +73,8 @@ impl TestApp {
         let whop = config.whop.clone().unwrap();
         let application = serve::build(&config, whop, false).await.unwrap();
         let server = tokio::spawn(async move {
-            axum::serve(listener, application.router.into_make_service_with_connect_info::<SocketAddr>())
-                .await
-                .unwrap();
+            let (clients, stopping) = (application.clients, application.stopping);
+            accept::serve(listener, application.router, Settings::default(), clients, stopping).await;
         });
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { url: format!("http://{addr}"), client, server, folder }

@@ -1,0 +1,191 @@
+//! One request and its answer: the body's deadline, and what becomes of a body that nobody wanted.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use super::Settings;
+use super::socket::{At, Stage};
+
+/// So much of a refused body is read in any case; beyond it as much again as its handler read. A sender whose body is up to
+/// twice the limit keeps its connection.
+const READ_AT_LEAST: u64 = 64 * 1024;
+
+/// Answers by the router. A body that is not there in time is answered 408.
+pub(super) async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    settings: Settings,
+    under_way: UnderWay,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let (mut parts, incoming) = request.into_parts();
+    parts.extensions.insert(ConnectInfo(peer));
+    let asks_first = parts.headers.contains_key(header::EXPECT);
+    let (body, mut left) = Sent::new(incoming);
+    let mut handling = Box::pin(router.oneshot(Request::from_parts(parts, Body::new(body))));
+    let mut rest = None;
+    let response = tokio::select! {
+        biased;
+        response = &mut handling => response,
+        read = timeout(settings.body, &mut left) => if let Ok(left) = read {
+            rest = left.ok();
+            handling.as_mut().await
+        } else {
+            under_way.0.leave_unread();
+            return Ok(Answer::new(late(), under_way));
+        },
+    };
+    drop(handling);
+    let Ok(response) = response;
+    if let Some(rest) = rest.or_else(|| left.try_recv().ok()).filter(|rest| !asks_first || rest.read > 0) {
+        tokio::spawn(rest.discard(settings, Arc::clone(&under_way.0)));
+    }
+    Ok(Answer::new(response, under_way))
+}
+
+/// The request can't be read on from here: what follows would be taken for the next one.
+fn late() -> axum::response::Response {
+    let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
+    (StatusCode::REQUEST_TIMEOUT, close, "the body did not come in time").into_response()
+}
+
+/// A request's body as its handler reads it. What the handler leaves is handed back.
+struct Sent {
+    rest: Option<(Rest, oneshot::Sender<Rest>)>,
+}
+
+/// What is left of a body.
+struct Rest {
+    body: Incoming,
+    /// Bytes that the handler has read.
+    read: u64,
+}
+
+impl Sent {
+    /// The body, and the word when it is read to its end (an error) or left (its rest).
+    fn new(body: Incoming) -> (Self, oneshot::Receiver<Rest>) {
+        let (back, left) = oneshot::channel();
+        let rest = (!body.is_end_stream()).then_some((Rest { body, read: 0 }, back));
+        (Self { rest }, left)
+    }
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some((rest, _)) = &mut self.rest else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut rest.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => rest.read += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) | None => self.rest = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.as_ref().is_none_or(|(rest, _)| rest.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.rest.as_ref().map_or(SizeHint::with_exact(0), |(rest, _)| rest.body.size_hint())
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some((rest, back)) = self.rest.take()
+            && !rest.body.is_end_stream()
+        {
+            let _ = back.send(rest); // nobody takes it when the connection is gone
+        }
+    }
+}
+
+impl Rest {
+    /// Reads it to its end, so that the connection stays usable; gives up when it is too much or takes too long.
+    async fn discard(mut self, settings: Settings, stage: Arc<Stage>) {
+        let mut allowed = self.read.max(READ_AT_LEAST);
+        let body = &mut self.body;
+        let to_the_end = async {
+            while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+                let Ok(frame) = frame else { return true }; // the connection is gone
+                let Some(left) = allowed.checked_sub(frame.data_ref().map_or(0, |data| data.len() as u64))
+                else {
+                    return false;
+                };
+                allowed = left;
+            }
+            true
+        };
+        if timeout(settings.linger, to_the_end).await != Ok(true) {
+            stage.leave_unread();
+        }
+    }
+}
+
+/// An answer's body; the request is under way until it is written.
+pub(super) struct Answer {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl Answer {
+    fn new(response: Response<Body>, under_way: UnderWay) -> Response<Self> {
+        response.map(|body| Self { body, _under_way: under_way })
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// From a request's head to the end of its answer.
+pub(super) struct UnderWay(Arc<Stage>);
+
+impl UnderWay {
+    pub(super) fn begin(stage: &Arc<Stage>) -> Self {
+        stage.set(At::Answering);
+        Self(Arc::clone(stage))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
