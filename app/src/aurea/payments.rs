@@ -15,7 +15,7 @@ pub(super) fn has_new(items: &[PaymentItem], now: i64) -> bool {
 
 /// First payments that no session is known for, and what to do about them; drawn quietly unless one is new.
 pub(super) fn unattributed(items: &[PaymentItem], more: bool, now: i64) -> Option<impl IntoView + use<>> {
-    let class = if has_new(items, now) { "card warn" } else { "card" };
+    let class = if has_new(items, now) { "card warn unattributed" } else { "card unattributed" };
     (!items.is_empty()).then(|| {
         view! {
             <section class=class aria-labelledby="unattributed">
