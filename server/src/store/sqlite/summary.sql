@@ -31,6 +31,7 @@ CREATE UNIQUE INDEX session_key ON session (funnel, session_id);
 CREATE INDEX session_newest ON session (funnel, last_at DESC, session_id DESC);
 CREATE INDEX session_of_source ON session (funnel, source, last_at DESC, session_id DESC);
 CREATE INDEX session_converted ON session (funnel, last_at DESC, session_id DESC) WHERE converted = 1;
+CREATE INDEX session_converted_of_source ON session (funnel, source, last_at DESC, session_id DESC) WHERE converted = 1;
 CREATE INDEX session_at_checkout ON session (funnel, last_at DESC, session_id DESC) WHERE checkout_at IS NOT NULL;
 CREATE INDEX session_of_bot ON session (funnel, last_at DESC, session_id DESC) WHERE bot IS NOT NULL;
 
