@@ -2,6 +2,9 @@
 import { expect, test } from "../support/test.js";
 import { hydrated, namesOf, openQuestion, sessionOnce, storedIds } from "../support/visit.js";
 
+// A request that was on its way when the network went is no fault of the page; the browser says so on the console.
+test.use({ allowed: /api\/pulse: Failed to load resource: net::ERR_INTERNET_DISCONNECTED/ });
+
 const unsent = (page) => page.evaluate(() => localStorage.getItem("aurea_unsent"));
 const nothingUnsent = (page) => expect.poll(() => unsent(page)).toBeNull();
 const opened = (session) => session.events.filter(({ eventName }) => eventName === "faq_opened").map(({ properties }) => properties.question);
