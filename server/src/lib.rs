@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod error;
+pub mod failpoints;
 pub mod ingest;
 pub mod ops;
 pub mod outbox;

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
+use server::failpoints;
 use server::ops::{doctor, login};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
@@ -39,6 +40,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let _armed = failpoints::arm();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

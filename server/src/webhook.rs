@@ -13,6 +13,7 @@ use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
 use crate::domain::outbox::Destination;
 use crate::domain::{DAY, Millis};
+use crate::failpoints;
 use crate::provider::signature::Rejection;
 use crate::provider::{Fact, Metadata, Notice, Paid, Provider};
 use crate::store::{Store, StoreError};
@@ -53,6 +54,7 @@ impl Webhooks {
         now: Millis,
     ) -> Result<(), WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
+        failpoints::reach("delivery.verified");
         let notice = provider.parse(body);
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
         let delivery_id = delivery.delivery_id.clone();
@@ -73,6 +75,7 @@ impl Webhooks {
         commit.forward_to.clone_from(&self.forward_to);
         let recorded = commit.clone();
         let committed = self.store.commit(commit).await?;
+        failpoints::reach("delivery.after_commit");
         tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");
         if committed.new_delivery {
             self.log(&recorded);

@@ -16,6 +16,7 @@ use super::step::{self, Step};
 use super::verdict::{Verdict, judge};
 use crate::clock::Clock;
 use crate::domain::Millis;
+use crate::failpoints;
 use crate::store::StoreError;
 use crate::store::outbox::{Claim, Claimed, Later, OutboxStore, Ticket};
 
@@ -152,7 +153,9 @@ impl Lane {
 
     /// Sends one row and settles it.
     async fn send(self: Arc<Self>, row: Claimed) {
+        failpoints::reach("outbox.claimed");
         let reply = self.carrier.carry(&row).await;
+        failpoints::reach("outbox.before_mark");
         let now = self.clock.now();
         let verdict = judge(&reply, now);
         let turn = self.gate().hear(&verdict, now);

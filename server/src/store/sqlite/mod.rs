@@ -19,6 +19,7 @@ use super::{
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
+use crate::failpoints;
 use readers::Readers;
 use writer::Writer;
 
@@ -135,6 +136,9 @@ fn connect(path: &Path, flags: OpenFlags, cache: u32) -> Result<Connection, rusq
     ] {
         connection.pragma_update(None, pragma, value)?;
     }
+    if failpoints::is_on("store.normal") {
+        connection.pragma_update(None, "synchronous", "NORMAL")?; // to show what FULL is for
+    }
     connection.pragma_update(None, "cache_size", -i64::from(cache))?; // negative: in KiB
     connection.set_prepared_statement_cache_capacity(64); // lists have a statement for each set of filters
     Ok(connection)
@@ -146,6 +150,9 @@ impl Store for SqliteStore {
         let news = self.outbox_news.clone();
         let write = move |connection: &Connection| {
             let committed = rows::insert(connection, &commit)?;
+            if commit.delivery.is_some() {
+                failpoints::reach("delivery.before_commit");
+            }
             if !commit.forward_to.is_empty() && committed.new_events.contains(&true) {
                 // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
                 news.send_replace(());

@@ -9,6 +9,7 @@ use std::thread;
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::failpoints;
 use crate::store::StoreError;
 
 /// Writes that may wait; more are refused, so that memory stays bounded.
@@ -59,6 +60,10 @@ impl Writer {
         let (sender, answered) = oneshot::channel();
         let job: Job = Box::new(move |savepoint| {
             let (verdict, outcome) = match write(savepoint) {
+                Ok(value) if failpoints::is_on("writer.hasty") => {
+                    let _ = sender.send(Ok(value)); // before it is on disk: a test shows that this loses something
+                    return (Ok(()), Box::new(|_| {}));
+                }
                 Ok(value) => (Ok(()), Ok(value)),
                 Err(error) => {
                     let told = StoreError::from(&error);
@@ -126,5 +131,6 @@ fn write_all(
             savepoint.commit()?; // one that is dropped instead is rolled back
         }
     }
+    failpoints::reach("writer.before_commit");
     transaction.commit()
 }
