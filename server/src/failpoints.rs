@@ -4,6 +4,8 @@
 //! crate `fail`: `return` ends the program as `kill -9` would (or, for [`is_on`], says yes), `3*off->return` on the fourth
 //! time, `sleep(20)` waits.
 
+#![cfg_attr(not(feature = "failpoints"), expect(unused_variables))] // the names are then used by nobody
+
 /// Reads `FAILPOINTS`; what it returns keeps the points armed.
 pub fn arm() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()
