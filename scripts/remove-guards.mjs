@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+// Shows that the tests watch: takes away one guard of the program at a time and expects its test to fail. Edits the sources
+// and puts them back, so they must be committed. Takes about a minute for each; scripts/remove-guards.mjs [PART OF A NAME].
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+process.chdir(join(import.meta.dirname, "../server"));
+
+// What it guards; where; what stands there, and what does without it; the test that must then fail.
+const guards = [
+  ["a write that fails is rolled back alone", "src/store/sqlite/writer.rs",
+    "if verdict.is_ok() {", "if verdict.is_ok() || true {", "store::a_commit_that_fails_is_not_there_and_takes_no_other_along"],
+  ["a row is settled by whoever holds its claim", "src/store/sqlite/outbox.rs",
+    "DELETE FROM outbox WHERE id = ?1 AND claim_id = ?2", "DELETE FROM outbox WHERE id = ?1 AND ?2 = ?2",
+    "store_outbox::a_claimed_row_is_nobody_elses_until_the_claim_ends"],
+  ["a retry has the key of the first try", "src/outbox/aurea.rs",
+    '"Idempotency-Key", &row.ticket.id', '"Idempotency-Key", &row.ticket.claim_id',
+    "forwarding::what_failed_is_sent_again_with_the_same_key_and_the_same_bytes"],
+  ["redirects are not followed", "src/outbox/aurea.rs",
+    "redirect::Policy::none()", "redirect::Policy::default()", "forwarding::a_redirect_is_never_followed"],
+  ["a wish for silence is kept", "src/outbox/gate.rs",
+    "Ease::Silence(wait) => self.shut(now + wait)", "Ease::Silence(_) => {}",
+    "forwarding::silence_is_kept_for_the_whole_destination_as_long_as_it_asks_for"],
+  ["new rows have places of their own", "src/outbox/gate.rs",
+    "pub const FRESH: usize = 8;", "pub const FRESH: usize = 0;", "forwarding::a_new_sale_does_not_wait_behind_a_backlog"],
+  ["a signature must match", "src/provider/signature.rs",
+    "if keys.iter().any(matches) {", "if keys.iter().any(matches) || true {", "webhook::what_is_not_authentic_is_refused_and_changes_nothing"],
+  ["a signature must be fresh", "src/provider/signature.rs",
+    "> TOLERANCE_SECONDS.unsigned_abs()", "> TOLERANCE_SECONDS.unsigned_abs() * 1_000_000",
+    "provider::signature::tests::five_minutes_are_the_limit_both_ways"],
+  ["a browser can't say that money came in", "src/ingest/wire.rs",
+    "sender.source == Source::Browser &&", "false &&", "collector::a_browser_that_says_that_money_came_in_is_dropped"],
+  ["a delivery that came before is known", "src/store/sqlite/rows.rs",
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING", "VALUES (?1, ?2 || random(), ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    "webhook::ten_copies_at_once_and_another_message_about_it_make_one_conversion"],
+  ["an event that is there stays as it is", "src/store/sqlite/rows.rs",
+    "INSERT INTO event (", "INSERT OR REPLACE INTO event (", "store::a_row_that_is_there_stays_as_it_is"],
+  ["connections are limited", "src/accept/places.rs",
+    "if taken.in_all >= self.in_all {", "if false && taken.in_all >= self.in_all {",
+    "accept::a_connection_too_many_is_closed_and_a_later_one_is_answered"],
+  ["what stands alone and is refused is parked", "src/outbox/step.rs",
+    "None => Step::Stays(parked(row, why, now)),", "None => Step::Gone,",
+    "forwarding::one_bad_event_is_parked_and_its_siblings_go_through"],
+];
+
+let unnoticed = 0;
+for (const [what, file, stands, without, test] of guards.filter(([what]) => what.includes(process.argv[2] ?? ""))) {
+  if (execFileSync("git", ["status", "--porcelain", "--", file]).length > 0) throw new Error(`commit ${file} first`);
+  const source = readFileSync(file, "utf8");
+  if (!source.includes(stands)) throw new Error(`${file}: "${stands}" is not there`);
+  writeFileSync(file, source.replace(stands, without));
+  try {
+    const ran = run(test);
+    const failed = ran.includes(`test ${test} ... FAILED`);
+    if (!failed) unnoticed += 1;
+    console.log(`${failed ? "noticed" : "NOT NOTICED"}: without "${what}" ${test} ${failed ? "fails" : `does not fail:\n${ran}`}`);
+  } finally {
+    writeFileSync(file, source);
+  }
+}
+process.exitCode = unnoticed === 0 ? 0 : 1;
+
+/** Runs one test; gives what cargo and it said. */
+function run(test) {
+  const where = test.includes("::tests::") ? ["--lib"] : ["--test", "it"];
+  const args = ["test", "--package", "server", "--features", "failpoints", ...where, "--", "--exact", test];
+  const { stdout, stderr } = spawnSync("cargo", args, { encoding: "utf8", timeout: 600_000, maxBuffer: 1e8 });
+  return `${stdout}\n${stderr}`;
+}
