@@ -1,4 +1,9 @@
 //! Payment providers: one file each, behind one small trait. Adding one means one file here and a thin server function.
+//!
+//! A provider says what happened in the ledger's words ([`Fact`]), nothing more: which session it belongs to, what it adds
+//! up to and who is told is decided by the domain.
+
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
@@ -19,13 +24,13 @@ pub trait Provider: Send + Sync {
 
     /// Where to send the buyer, with the ids on board. Never fails: a sale is never lost to tracking, so that a
     /// provider whose API does not answer in time falls back to its link.
-    async fn begin(&self, checkout: &Checkout) -> Url;
+    async fn begin(&self, checkout: &Checkout) -> Begun;
 
     /// Every origin that the buyer is redirected through; the page's CSP must allow them (Chromium blocks a form's
     /// redirect otherwise).
     fn redirect_origins(&self) -> Vec<String>;
 
-    /// Verifies a delivery over its raw bytes. Gives the delivery's id where the scheme signs one.
+    /// Verifies a delivery over its raw bytes. Gives the delivery's id where the scheme names one.
     fn verify(
         &self,
         headers: &HeaderMap,
@@ -33,8 +38,11 @@ pub trait Provider: Send + Sync {
         now: Millis,
     ) -> Result<Option<String>, signature::Rejection>;
 
-    /// Reads what an authentic delivery says.
-    fn parse(&self, body: &[u8]) -> Notice;
+    /// Reads what an authentic delivery says. Shopify's topic stands in a header.
+    fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Notice;
+
+    /// What the provider itself knows of payments, refunds and disputes since `since`: what reconciliation compares with.
+    async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError>;
 }
 
 /// A checkout about to begin.
@@ -50,43 +58,154 @@ pub struct Checkout {
     pub click_id: String,
     /// Where the buyer comes back to.
     pub return_url: Url,
+    /// The buyer's address, for a provider that picks currency and taxes by it. Handed over and never kept.
+    pub ip: Option<IpAddr>,
 }
 
-/// What a delivery says, in the ledger's words.
+/// A checkout that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Where the buyer goes.
+    pub url: Url,
+    /// How the ids travel.
+    pub carried: Carried,
+}
+
+/// How the ids travel to the provider and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// As metadata of a checkout that the provider's API made; the buyer surely comes back to our return URL.
+    Api,
+    /// In the link's query.
+    Link,
+    /// In the link's query, because the API failed.
+    Fallback,
+}
+
+/// What a delivery says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// The provider's id of the message, if the body has one.
     pub message_id: Option<String>,
     /// The provider's word for what happened (`payment.succeeded`); empty if the body could not be read.
     pub event_type: String,
-    /// What it means here.
-    pub fact: Fact,
+    /// What it means here: nothing, if it changes nothing in the ledger. An error says in words why an authentic body is
+    /// not of the documented form.
+    pub facts: Result<Vec<Fact>, String>,
 }
 
-/// What a delivery means.
+/// One thing that happened to money.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Money came in.
     Paid(Paid),
-    /// Nothing that changes the ledger.
-    Other,
-    /// Authentic, but not of the documented form; says why.
-    Unparsable(String),
+    /// A try to pay failed, or the checkout expired.
+    Failed(Failed),
+    /// Money went back, or is about to.
+    Refunded(Refunded),
+    /// The buyer's bank asks for the money back.
+    Disputed(Disputed),
 }
 
 /// Money that came in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paid {
-    /// The provider's id of the payment.
+    /// The provider's id of the payment: the ledger's key, the same in every delivery about this money.
     pub payment_id: String,
+    /// Other ids by which the provider's later deliveries name it (charge, invoice, checkout, order).
+    pub also_known_as: Vec<String>,
+    /// What the payments of one subscription share: by it a renewal finds the first payment's session.
+    pub subscription_id: Option<String>,
     /// First or renewal.
     pub kind: PaymentKind,
     /// How much, or why that is not known.
     pub amount: Result<Money, String>,
     /// When, if the provider says.
     pub paid_at: Option<Millis>,
+    /// Whether no money moved: the provider's test mode.
+    pub test: bool,
     /// The ids that came back, untrusted: they passed through the buyer's browser.
     pub metadata: Metadata,
+}
+
+/// A payment that did not come about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed {
+    /// The provider's id of the payment or checkout.
+    pub id: String,
+    /// Why, in a word of the provider's (`card_declined`, `expired`).
+    pub reason: String,
+    /// When, if the provider says.
+    pub at: Option<Millis>,
+    /// The ids that came back.
+    pub metadata: Metadata,
+}
+
+/// A refund, as far as it is known now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refunded {
+    /// The provider's id of the refund; of one that only tells a sum, the payment's.
+    pub refund_id: String,
+    /// The payment, by any of its ids.
+    pub of: String,
+    /// How much, or why that is not known.
+    pub amount: Result<Money, String>,
+    /// What the amount counts.
+    pub counts: Counts,
+    /// Where it stands.
+    pub state: RefundState,
+    /// When, if the provider says.
+    pub at: Option<Millis>,
+    /// The ids, where the provider repeats them.
+    pub metadata: Metadata,
+}
+
+/// What a refund's amount counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// This refund alone.
+    One,
+    /// Everything that was given back of the payment so far.
+    AllSoFar,
+}
+
+/// Where a refund stands. A later state is never overtaken by an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefundState {
+    /// Not settled: it counts for nothing yet.
+    Pending,
+    /// The money went back.
+    Succeeded,
+    /// It did not, after all.
+    Failed,
+}
+
+/// A dispute, as far as it is known now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disputed {
+    /// The provider's id of the dispute.
+    pub dispute_id: String,
+    /// The payment, by any of its ids.
+    pub of: String,
+    /// How much, or why that is not known.
+    pub amount: Result<Money, String>,
+    /// Where it stands.
+    pub state: DisputeState,
+    /// When, if the provider says.
+    pub at: Option<Millis>,
+}
+
+/// Where a dispute stands. A later state is never overtaken by an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DisputeState {
+    /// A question of the bank's; no money is withheld.
+    Warning,
+    /// The money is withheld.
+    Open,
+    /// The money is ours again.
+    Won,
+    /// The money is gone.
+    Lost,
 }
 
 /// The checkout's metadata as it came back.
@@ -98,4 +217,18 @@ pub struct Metadata {
     pub session_id: Option<String>,
     /// `checkout_started_at`, ms.
     pub checkout_started_at: Option<Millis>,
+}
+
+/// Why a provider's own list can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// There is no API key, so that it can't be asked.
+    #[error("{0} is not set: without it the provider can't be asked")]
+    NoKey(&'static str),
+    /// It could not be reached, or refused.
+    #[error("the provider could not be asked: {0}")]
+    Http(#[from] reqwest::Error),
+    /// It answered something else than it documents.
+    #[error("the provider's answer can't be read: {0}")]
+    Unreadable(String),
 }
