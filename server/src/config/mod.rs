@@ -178,7 +178,7 @@ impl Faults<'_> {
 }
 
 fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Option<Config> {
-    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id));
+    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id.clone()));
     let currency = faults.check("funnel.currency", Currency::parse(&file.funnel.currency));
     let product_currency = faults.check("product.currency", Currency::parse(&file.product.currency));
     let price = product_currency.and_then(|currency| {
@@ -418,7 +418,7 @@ mod tests {
 
     const FILE: &str = include_str!("../../../Leptos.toml");
 
-    fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    pub(super) fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let text = changes.iter().fold(FILE.to_owned(), |text, (from, to)| {
             assert!(text.contains(from), "{from}");
             text.replacen(from, to, 1)
@@ -574,6 +574,8 @@ mod tests {
                 ("WHOP_WEBHOOK_SECRET", "canary1"),
                 ("WHOP_PLAN_ID", "plan_1"),
                 ("WHOP_API_KEY", "canary2"),
+                ("STRIPE_WEBHOOK_SECRET", "canary6"),
+                ("STRIPE_API_KEY", "canary7"),
                 ("AUREA_ADMIN_TOKEN", "canary3"),
                 ("AUREA_RECEIVE_KEYS", "canary4:ttr"),
                 ("AUREA_API_URL", "https://aurea.example/api"),

@@ -126,3 +126,87 @@ fn stripe(file: &file::Stripe, secrets: &OfProvider, room: &mut Room<'_, '_>) ->
     let account = file.account.clone();
     Some(stripe::Settings { checkout_url, api, account, webhook_keys: raw_keys(secrets) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+    use super::*;
+
+    #[test]
+    fn whop_is_on_when_its_webhook_secret_is_set() {
+        let config = parse(
+            &[],
+            &[
+                ("SITE_URL", "https://ttr.example"),
+                ("WHOP_WEBHOOK_SECRET", "ws_old, ws_new"),
+                ("WHOP_PLAN_ID", "plan_1"),
+                ("WHOP_API_KEY", "key"),
+            ],
+        )
+        .unwrap();
+        let whop = config.providers.whop.unwrap();
+        assert_eq!(whop.webhook_keys.len(), 2);
+        assert_eq!(whop.checkout_url.as_str(), "https://whop.com/checkout/plan_1");
+        assert_eq!(whop.api.unwrap().url.as_str(), "https://api.whop.com/api/v1");
+        assert_eq!(config.mode, Mode::Production);
+        assert!(config.simulator.is_none());
+    }
+
+    const STRIPE_SELLS: (&str, &str) = ("TTR__CHECKOUT__PROVIDER", "stripe");
+    const STRIPE_SECRET: (&str, &str) = ("STRIPE_WEBHOOK_SECRET", "whsec_old,whsec_new");
+    const PAYMENT_LINK: (&str, &str) = ("STRIPE_CHECKOUT_URL", "https://buy.stripe.com/abc");
+
+    #[test]
+    fn stripe_sells_by_a_payment_link_or_through_the_api() {
+        let stripe = |env: &[(&str, &str)]| {
+            let config = parse(&[], &[&[STRIPE_SELLS, STRIPE_SECRET], env].concat()).unwrap();
+            assert!(config.simulator.is_none() && config.providers.whop.is_none());
+            assert_eq!(config.providers.buy_button, "stripe");
+            config.providers.stripe.unwrap()
+        };
+        let link = stripe(&[PAYMENT_LINK]);
+        assert_eq!((link.webhook_keys.len(), link.api.is_none()), (2, true));
+        assert_eq!(link.checkout_url.unwrap().as_str(), "https://buy.stripe.com/abc");
+        let api = stripe(&[
+            ("STRIPE_API_KEY", "sk_1"),
+            ("STRIPE_PRICE_ID", "price_1"),
+            ("TTR__STRIPE__MODE", "subscription"),
+            ("TTR__STRIPE__ACCOUNT", "acct_1"),
+        ]);
+        assert_eq!(api.account.as_deref(), Some("acct_1"));
+        let api = api.api.unwrap();
+        assert_eq!(api.url.as_str(), "https://api.stripe.com/v1");
+        assert_eq!((api.price_id.as_deref(), api.mode), (Some("price_1"), stripe::Mode::Subscription));
+    }
+
+    #[test]
+    fn a_buy_button_that_leads_nowhere_is_a_fault() {
+        for more in [&[][..], &[("STRIPE_API_KEY", "sk_1")], &[("STRIPE_PRICE_ID", "price_1")]] {
+            let faults = parse(&[], &[&[STRIPE_SELLS, STRIPE_SECRET], more].concat()).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains("stripe.checkout_url: is needed"), "{faults:?}");
+        }
+        let odd = [STRIPE_SELLS, STRIPE_SECRET, PAYMENT_LINK, ("TTR__STRIPE__MODE", "gift")];
+        assert_eq!(
+            parse(&[], &odd).unwrap_err(),
+            ["TTR__STRIPE__MODE: must be \"payment\" or \"subscription\""]
+        );
+    }
+
+    #[test]
+    fn another_provider_than_the_buy_buttons_only_takes_deliveries() {
+        let whop = [("WHOP_WEBHOOK_SECRET", "ws"), ("WHOP_PLAN_ID", "plan_1")];
+        let config = parse(&[], &[&whop[..], &[STRIPE_SECRET]].concat()).unwrap();
+        assert_eq!(config.providers.buy_button, "whop");
+        assert!(config.providers.whop.is_some() && config.providers.stripe.is_some());
+        let config = parse(&[], &[STRIPE_SECRET]).unwrap();
+        assert!(config.simulator.is_some(), "the simulator stands in for the buy button's");
+        let production = parse(&[], &[STRIPE_SECRET, ("SITE_URL", "https://ttr.example")]).unwrap_err();
+        assert!(production[0].contains("whop is not configured: set WHOP_WEBHOOK_SECRET"), "{production:?}");
+    }
+
+    #[test]
+    fn the_buy_button_needs_a_provider_that_there_is() {
+        let faults = parse(&[], &[("TTR__CHECKOUT__PROVIDER", "paypal")]).unwrap_err();
+        assert_eq!(faults, ["TTR__CHECKOUT__PROVIDER: must be \"whop\" or \"stripe\""]);
+    }
+}

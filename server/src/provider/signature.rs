@@ -188,7 +188,16 @@ mod tests {
 
     #[test]
     fn a_time_that_is_not_digits_is_malformed() {
-        for time in ["", "abc", "-1", "+1703001200", " 1703001200", "01703001200", "1703001200.5", "99999999999999999999"] {
+        for time in [
+            "",
+            "abc",
+            "-1",
+            "+1703001200",
+            " 1703001200",
+            "01703001200",
+            "1703001200.5",
+            "99999999999999999999",
+        ] {
             let mut changed = signed_by_the_library("ws_secret", NOW / 1000);
             changed.insert("webhook-timestamp", time.parse().unwrap());
             assert_eq!(

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::reference::pack;
 use super::{Api, Mode, Settings};
-use crate::provider::{Begun, Carried, Checkout};
+use crate::provider::{Begun, Carried, Checkout, in_api};
 
 /// A buyer does not wait longer than this for Stripe's API; the link takes over.
 const API_DEADLINE: Duration = Duration::from_secs(3);
@@ -70,7 +70,7 @@ async fn create_session(
     checkout: &Checkout,
 ) -> Result<Url, BeginError> {
     let answer = http
-        .post(api.at("checkout/sessions"))
+        .post(in_api(&api.url, "checkout/sessions"))
         .bearer_auth(api.key.expose_secret())
         .header("idempotency-key", format!("{}.{}", checkout.session_id, checkout.click_id))
         .form(&fields(api.mode, price_id, checkout))
@@ -151,9 +151,8 @@ mod tests {
             [(Mode::Payment, "payment_intent_data"), (Mode::Subscription, "subscription_data")]
         {
             let fields = fields(mode, "price_1", &checkout(None));
-            let value = |name: &str| {
-                fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
-            };
+            let value =
+                |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
             assert_eq!(value("mode"), Some(mode.as_str()));
             assert_eq!(value("metadata[aurea_session_id]"), Some("s_1"));
             assert_eq!(value(&format!("{prefix}[metadata][aurea_session_id]")), Some("s_1"));

@@ -1,6 +1,7 @@
 //! What Stripe knows: its own list of events, which holds whatever it would have delivered in the last 30 days, in the
 //! same form.
 
+use axum::body::Bytes;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +9,7 @@ use serde_json::value::RawValue;
 use super::events::{Event, TYPES};
 use super::{Api, Settings};
 use crate::domain::Millis;
-use crate::provider::{Fact, ListError};
+use crate::provider::{Fact, ListError, in_api};
 
 /// Events on one page, the most that Stripe gives.
 const PAGE: &str = "100";
@@ -42,12 +43,15 @@ pub(super) async fn list(
                 .map_err(|error| ListError::Unreadable(format!("an event: {error}")))?;
             match event.facts(settings.account.as_deref()) {
                 Ok(told) => facts.extend(told),
-                Err(why) => tracing::warn!(event_id = event.id, why, "an event of Stripe's list can't be read"),
+                Err(why) => {
+                    tracing::warn!(event_id = event.id, why, "an event of Stripe's list can't be read")
+                }
             }
             last = event.id;
         }
         match last.filter(|_| page.has_more) {
-            Some(last) => after = Some(last),
+            Some(last) if after.as_ref() != Some(&last) => after = Some(last),
+            Some(_) => break,
             None => {
                 facts.reverse();
                 return Ok(facts);
@@ -63,8 +67,8 @@ async fn page(
     http: &reqwest::Client,
     since: Millis,
     after: Option<&str>,
-) -> Result<impl AsRef<[u8]> + use<>, reqwest::Error> {
-    let mut url = api.at("events");
+) -> Result<Bytes, reqwest::Error> {
+    let mut url = in_api(&api.url, "events");
     url.query_pairs_mut()
         .append_pair("limit", PAGE)
         .append_pair("created[gte]", &(since / 1000).to_string())

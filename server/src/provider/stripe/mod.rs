@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::signature::{Key, Rejection, timestamped_hex};
-use super::{Begun, Checkout, Fact, ListError, Notice, Provider};
+use super::{Begun, Checkout, Fact, ListError, Notice, Provider, origins};
 use crate::domain::Millis;
 
 mod begin;
@@ -49,14 +49,6 @@ pub struct Api {
     pub price_id: Option<String>,
     /// What is sold.
     pub mode: Mode,
-}
-
-impl Api {
-    fn at(&self, path: &str) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
-        url
-    }
 }
 
 /// What a Checkout Session sells.
@@ -102,16 +94,8 @@ impl Provider for Stripe {
     }
 
     fn redirect_origins(&self) -> Vec<String> {
-        let mut origins: Vec<String> = ORIGINS.iter().map(|origin| (*origin).to_owned()).collect();
-        // A custom domain is the Payment Link's and the Checkout Session's alike; a simulator is where its API is.
-        let configured = [self.settings.checkout_url.as_ref(), self.settings.api.as_ref().map(|api| &api.url)];
-        for url in configured.into_iter().flatten() {
-            let origin = url.origin().ascii_serialization();
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
-        }
-        origins
+        let api = self.settings.api.as_ref().map(|api| &api.url);
+        origins(ORIGINS, [self.settings.checkout_url.as_ref(), api])
     }
 
     /// The event's id stands in the body: the scheme names none.

@@ -7,9 +7,7 @@ use serde_json::value::RawValue;
 
 use super::super::money;
 use super::{Event, id_of, own_id};
-use crate::provider::{
-    Counts, DisputeState, Disputed, Fact, Metadata, RefundState, Refunded, text_of,
-};
+use crate::provider::{Counts, DisputeState, Disputed, Fact, Metadata, RefundState, Refunded, text_of};
 
 /// A charge of which something was given back.
 #[derive(Deserialize)]
@@ -41,9 +39,11 @@ struct Refunds<'a> {
 impl Charge<'_> {
     /// The refunds themselves where they are listed, else the sum.
     pub(super) fn refunded(&self, event: &Event<'_>) -> Result<Vec<Fact>, String> {
-        let of = id_of(&self.invoice).or_else(|| id_of(&self.payment_intent)).unwrap_or_else(|| self.id.clone());
+        let of =
+            id_of(&self.invoice).or_else(|| id_of(&self.payment_intent)).unwrap_or_else(|| self.id.clone());
         let metadata = Metadata::found(|key| text_of(&self.metadata[key]));
-        if let Some(refunds) = self.refunds.as_ref().filter(|refunds| !refunds.has_more && !refunds.data.is_empty())
+        if let Some(refunds) =
+            self.refunds.as_ref().filter(|refunds| !refunds.has_more && !refunds.data.is_empty())
         {
             let of_one = |refund: &Refund<'_>| refund.read(of.clone(), metadata.clone(), event);
             return refunds.data.iter().map(of_one).collect();

@@ -40,9 +40,7 @@ pub(super) fn notice(body: &[u8], account: Option<&str>) -> Notice {
             message_id: event.id,
             event_type: event.r#type.chars().take(100).collect(),
         },
-        Err(error) => {
-            Notice { message_id: None, event_type: String::new(), facts: Err(error.to_string()) }
-        }
+        Err(error) => Notice { message_id: None, event_type: String::new(), facts: Err(error.to_string()) },
     }
 }
 

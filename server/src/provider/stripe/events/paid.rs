@@ -120,17 +120,13 @@ impl Invoice<'_> {
     /// subscription is no purchase that a checkout led to, or its Checkout Session tells of it.
     pub(super) fn paid(&self, event: &Event<'_>) -> Vec<Fact> {
         let parent = &self.parent["subscription_details"];
-        let Some(subscription_id) =
-            id_of(&parent["subscription"]).or_else(|| id_of(&self.subscription))
+        let Some(subscription_id) = id_of(&parent["subscription"]).or_else(|| id_of(&self.subscription))
         else {
             return Vec::new();
         };
         let first = self.billing_reason.as_deref() == Some("subscription_create");
-        let places = [
-            &parent["metadata"],
-            &self.subscription_details["metadata"],
-            &self.lines["data"][0]["metadata"],
-        ];
+        let places =
+            [&parent["metadata"], &self.subscription_details["metadata"], &self.lines["data"][0]["metadata"]];
         vec![Fact::Paid(Paid {
             payment_id: self.id.clone(),
             also_known_as: [&self.payment_intent, &self.charge].into_iter().filter_map(id_of).collect(),

@@ -94,8 +94,9 @@ fn a_paid_checkout_is_money() {
 #[test]
 fn a_payment_links_reference_is_read_where_no_metadata_is() {
     let reference = "aurea1_3_a-1_s_1_1703001051000";
-    let read =
-        |more: Value| paid("checkout.session.completed", session(more)).metadata.session_id.unwrap_or_default();
+    let read = |more: Value| {
+        paid("checkout.session.completed", session(more)).metadata.session_id.unwrap_or_default()
+    };
     assert_eq!(read(json!({"client_reference_id": reference})), "s_1");
     assert_eq!(read(json!({"client_reference_id": reference, "metadata": {"shelf": "4"}})), "s_1");
     assert_eq!(read(json!({"client_reference_id": reference, "metadata": {"aurea_session_id": "s2"}})), "s2");
@@ -218,9 +219,7 @@ fn a_charge_tells_its_refunds_or_their_sum() {
     assert_eq!(sum.amount.unwrap().minor, 5000);
     assert_eq!(sum.metadata.session_id.as_deref(), Some("s1"));
     let one = |id, amount| json!({"id": id, "amount": amount, "currency": "usd", "status": "succeeded"});
-    let listed = |has_more| {
-        json!({"invoice": "in_1", "refunds": {"data": [one("re_2", 1000), one("re_1", 4000)], "has_more": has_more}})
-    };
+    let listed = |has_more| json!({"invoice": "in_1", "refunds": {"data": [one("re_2", 1000), one("re_1", 4000)], "has_more": has_more}});
     let both = facts("charge.refunded", with(charge.clone(), listed(false)));
     let [Fact::Refunded(second), Fact::Refunded(first)] = &both[..] else { panic!("{both:?}") };
     assert_eq!((&*first.refund_id, &*second.refund_id), ("re_1", "re_2"));
@@ -249,7 +248,11 @@ fn a_dispute_is_followed_to_its_end() {
             "payment_intent": "pi_1", "status": status,
         });
         let read = disputed(&format!("charge.dispute.{event_type}"), dispute);
-        assert_eq!((&*read.dispute_id, &*read.of, read.state), ("dp_1", "pi_1", state), "{event_type} {status}");
+        assert_eq!(
+            (&*read.dispute_id, &*read.of, read.state),
+            ("dp_1", "pi_1", state),
+            "{event_type} {status}"
+        );
         assert_eq!(read.amount.unwrap().minor, 9900);
     }
 }
@@ -322,7 +325,11 @@ fn what_is_not_of_the_documented_form_is_a_fault_in_words() {
         ("checkout.session.completed", json!({"id": "cs_1"}), "no payment_status"),
         ("checkout.session.completed", session(json!({"payment_status": "half"})), "unknown payment_status"),
         ("invoice.paid", json!({"id": 7}), "invalid type"),
-        ("refund.created", json!({"id": "re_1", "payment_intent": "pi_1", "status": "lost"}), "unknown refund status"),
+        (
+            "refund.created",
+            json!({"id": "re_1", "payment_intent": "pi_1", "status": "lost"}),
+            "unknown refund status",
+        ),
         ("refund.created", json!({"id": "re_1", "status": "succeeded"}), "a refund of no payment"),
         ("charge.dispute.closed", json!({"id": "dp_1", "charge": "ch_1"}), "unknown dispute status"),
         ("charge.dispute.closed", json!({"id": "dp_1", "status": "won"}), "a dispute of no payment"),
