@@ -57,7 +57,8 @@ async fn of_stripe(stripe: &stripe::Settings, network: &Network) -> Findings {
     let mode = stripe_mode(stripe);
     let Some(api) = &stripe.api else {
         let message = "without a key Stripe can't be asked for payments of which no delivery came";
-        let mend = "set STRIPE_API_KEY to a restricted key that may read events (and write Checkout Sessions)";
+        let mend =
+            "set STRIPE_API_KEY to a restricted key that may read events (and write Checkout Sessions)";
         return Findings { checks: vec![mode, Check::warn("stripe.api", message, mend)], offset: None };
     };
     let asked = Asked {
