@@ -12,6 +12,7 @@ use crate::accept::{self, Settings};
 use crate::aurea::screens::Screens;
 use crate::aurea::{Access, Assets};
 use crate::backend::ServerBackend;
+use crate::bookkeeper::Bookkeeper;
 use crate::checkout::Checkouts;
 use crate::client::Clients;
 use crate::clock::{Clock, WallClock};
@@ -199,7 +200,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
     };
     let webhooks = Webhooks {
         store: Arc::clone(&store),
-        funnel: funnel.clone(),
+        bookkeeper: Bookkeeper { store: Arc::clone(&store), funnel: funnel.clone() },
         development: config.mode == Mode::Development,
         forward_to: forward_to.clone(),
     };

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod durability;
 mod forwarding;
+mod ledger;
 mod login;
 mod owner;
 mod screens;
