@@ -13,7 +13,7 @@ use crate::domain::Millis;
 use crate::domain::commit::{Delivery, DeliveryState};
 use crate::domain::event::Event;
 use crate::domain::ledger::{Entry, PaymentKind};
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::failpoints;
 use crate::provider::signature::Rejection;
 use crate::provider::{Notice, Provider};
@@ -31,7 +31,7 @@ pub struct Webhooks {
     /// Prints the seed's log lines.
     pub development: bool,
     /// Who is told of conversions.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// Why a delivery is not taken.

@@ -10,7 +10,7 @@ use app::event::SessionId;
 use super::Millis;
 use super::event::{Event, FunnelId};
 use super::ledger::Entry;
-use super::outbox::Destination;
+use super::outbox::Listener;
 
 /// A signed webhook request that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Commit {
     pub told: Vec<(usize, Entry)>,
     /// Who is told of its events and of those that its entries lead to: what is new goes into the outbox in the same
     /// transaction.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// What a commit changed.

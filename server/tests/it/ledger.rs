@@ -328,7 +328,7 @@ async fn a_test_converts_and_is_neither_revenue_nor_told_to_anybody() {
         store.commit(teller.visit()).await.unwrap();
         let test = Payment { test: true, ..teller.first() };
         let mut commit = Teller::entry(Entry::Payment(test));
-        commit.forward_to = vec![server::outbox::aurea::Aurea::DESTINATION];
+        commit.forward_to = vec![server::outbox::aurea::Aurea::listener()];
         store.commit(commit).await.unwrap();
         let seen = teller.seen(&store).await;
         let session = &seen["session"];
