@@ -121,6 +121,18 @@ pub enum Fact {
     Disputed(Disputed),
 }
 
+impl Fact {
+    /// The payment or checkout that it is about, by the id that it says.
+    pub fn about(&self) -> &str {
+        match self {
+            Self::Paid(paid) => &paid.payment_id,
+            Self::Failed(failed) => &failed.id,
+            Self::Refunded(refunded) => &refunded.of,
+            Self::Disputed(disputed) => &disputed.of,
+        }
+    }
+}
+
 /// Money that came in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paid {

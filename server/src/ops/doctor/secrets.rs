@@ -21,6 +21,7 @@ const KINDS: &[Kind] = &[
     ("AUREA_RECEIVE_KEYS", keys),
     ("STRIPE_API_KEY", whole),
     ("STRIPE_WEBHOOK_SECRET", parts),
+    ("TTR_WEBHOOK_SECRET", parts),
     ("WHOP_API_KEY", whole),
     ("WHOP_WEBHOOK_SECRET", parts),
 ];
