@@ -39,6 +39,8 @@ pub enum Entry {
     Dispute(Dispute),
     /// A conversion that somebody with a key tells of: their ledger keeps its payment.
     Conversion(Conversion),
+    /// One more name of a payment, which may come later.
+    Name(Name),
 }
 
 impl Entry {
@@ -49,6 +51,7 @@ impl Entry {
             Self::Refund(refund) => &refund.of,
             Self::Dispute(dispute) => &dispute.of,
             Self::Conversion(conversion) => &conversion.key,
+            Self::Name(name) => &name.of,
         }
     }
 }
@@ -220,6 +223,15 @@ pub struct Refund {
     pub attribution: Attribution,
     /// When it was received.
     pub received_at: Millis,
+}
+
+/// One more name of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The payment.
+    pub of: PaymentKey,
+    /// How it is also known.
+    pub also_known_as: String,
 }
 
 /// A dispute in one of its states.
