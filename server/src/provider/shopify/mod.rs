@@ -1,0 +1,217 @@
+//! Shopify: how a checkout begins, how a delivery is verified, what its Admin API lists; [`bodies`] reads what it writes.
+//! Facts and their sources: shopify.dev (cart permalinks, verify deliveries, REST pagination), Shopify/shopify-app-js.
+//!
+//! One way to begin: a cart permalink, whose `attributes[…]` come back as the order's `note_attributes`. Shopify's checkout
+//! ends on a page of its own, so that the buyer may not come back. What was delivered stands in headers that are not
+//! signed: a topic only says how to look at the body, which must have the form of that topic.
+
+use async_trait::async_trait;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::signature::{Key, Rejection, base64_of_body};
+use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider};
+use crate::domain::{DAY, Millis};
+
+mod bodies;
+
+/// The version of the Admin API that is spoken.
+pub const API_VERSION: &str = "2026-10";
+
+/// Items on one page of a list, and pages that a list may have: more is a list without an end.
+const PAGE: &str = "250";
+const PAGES: usize = 1000;
+
+/// The lists.
+const ORDERS: &str = "orders.json";
+const DISPUTES: &str = "shopify_payments/disputes.json";
+
+/// How the Admin API answers when the shop does not take money by Shopify Payments, or the token may not see disputes.
+const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
+
+/// Disputes are listed by when they began; one is decided within that time.
+const DECIDED_WITHIN: Millis = 120 * DAY;
+
+/// What is read of an order: the rest (addresses, articles) is not asked for.
+const FIELDS: &str =
+    "id,financial_status,total_price,currency,note_attributes,processed_at,created_at,source_name,test,refunds";
+
+/// Origins that Shopify's checkout redirects through, besides the shop's own.
+const ORIGINS: &[&str] = &["https://*.myshopify.com", "https://checkout.shopify.com", "https://shop.app"];
+
+/// How Shopify is reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cart permalink, `https://shop.myshopify.com/cart/VARIANT:1`.
+    pub checkout_url: Url,
+    /// The shop's own domain, `shop.myshopify.com`: deliveries of other shops are none of ours.
+    pub shop: Option<String>,
+    /// To ask for what no delivery brought.
+    pub api: Option<Api>,
+    /// Webhook secrets: the app's, the shop's, the older of either while rotating.
+    pub webhook_keys: Vec<Key>,
+}
+
+/// What the Admin API needs.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Base of the API, `https://shop.myshopify.com/admin/api/2026-10`.
+    pub url: Url,
+    /// The Admin access token.
+    pub key: SecretString,
+}
+
+/// Shopify as a provider.
+pub struct Shopify {
+    settings: Settings,
+    http: reqwest::Client,
+}
+
+impl Shopify {
+    /// Needs an HTTP client that follows no redirects.
+    pub fn new(settings: Settings, http: reqwest::Client) -> Self {
+        Self { settings, http }
+    }
+
+    /// Whether a delivery says that it comes from another shop.
+    fn is_foreign(&self, headers: &HeaderMap) -> bool {
+        match &self.settings.shop {
+            Some(shop) => text(headers, "x-shopify-shop-domain").is_none_or(|from| !from.eq_ignore_ascii_case(shop)),
+            None => false,
+        }
+    }
+
+    /// Every page of a list, by the links in its headers, until a dispute is older than `since`. An item that can't be
+    /// read is left out: the others still count.
+    async fn all(
+        &self,
+        api: &Api,
+        what: &str,
+        query: &[(&str, &str)],
+        since: Millis,
+        read: fn(&str) -> Result<Vec<Fact>, String>,
+    ) -> Result<Vec<Fact>, ListError> {
+        let mut facts = Vec::new();
+        let mut next = Some(api.route(what, query)?);
+        for _ in 0..PAGES {
+            let Some(url) = next else { return Ok(facts) };
+            let answer = self.http.get(url).header("x-shopify-access-token", api.token()?).send().await?;
+            if what == DISPUTES && WITHOUT_DISPUTES.contains(&answer.status()) {
+                tracing::debug!(status = %answer.status(), "Shopify lists no disputes to us");
+                return Ok(facts);
+            }
+            let answer = answer.error_for_status()?;
+            next = api.following(answer.headers())?;
+            let bytes = answer.bytes().await?;
+            let page: Page<'_> = serde_json::from_slice(&bytes)
+                .map_err(|error| ListError::Unreadable(format!("{what}: {error}")))?;
+            for item in page.items {
+                if bodies::initiated_at(item.get()).is_some_and(|at| at < since) {
+                    next = None;
+                }
+                match read(item.get()) {
+                    Ok(read) => facts.extend(read),
+                    Err(why) => tracing::warn!(what, why, "an item of Shopify's list can't be read"),
+                }
+            }
+        }
+        Err(ListError::Unreadable(format!("{what}: the list has no end")))
+    }
+}
+
+impl Api {
+    fn route(&self, what: &str, query: &[(&str, &str)]) -> Result<Url, ListError> {
+        let address = format!("{}/{what}", self.url.as_str().trim_end_matches('/'));
+        Url::parse_with_params(&address, query)
+            .map_err(|error| ListError::Unreadable(format!("{address}: {error}")))
+    }
+
+    fn token(&self) -> Result<HeaderValue, ListError> {
+        let mut token = HeaderValue::from_str(self.key.expose_secret())
+            .map_err(|_| ListError::Unreadable("SHOPIFY_API_KEY is no access token".to_owned()))?;
+        token.set_sensitive(true);
+        Ok(token)
+    }
+
+    /// The next page's address. The token goes to nobody but the API that was configured.
+    fn following(&self, headers: &HeaderMap) -> Result<Option<Url>, ListError> {
+        let links = text(headers, header::LINK.as_str()).unwrap_or_default();
+        let mut links = links.split(',').filter_map(|link| link.trim().strip_prefix('<')?.split_once('>'));
+        let Some((address, _)) = links.find(|(_, relation)| relation.contains("next")) else {
+            return Ok(None);
+        };
+        let url = Url::parse(address).ok().filter(|url| url.origin() == self.url.origin());
+        url.map(Some).ok_or_else(|| ListError::Unreadable("the next page is elsewhere".to_owned()))
+    }
+}
+
+/// A header's text.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A text that was not signed, as far as it can be an id or a topic.
+fn word(headers: &HeaderMap, name: &str) -> Option<String> {
+    let sound = |word: &&str| {
+        (1..=100).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte))
+    };
+    text(headers, name).filter(sound).map(str::to_owned)
+}
+
+#[async_trait]
+impl Provider for Shopify {
+    fn name(&self) -> &'static str {
+        "shopify"
+    }
+
+    async fn begin(&self, checkout: &Checkout) -> Begun {
+        let mut url = self.settings.checkout_url.clone();
+        for (key, value) in checkout.metadata() {
+            url.query_pairs_mut().append_pair(&format!("attributes[{key}]"), &value);
+        }
+        Begun { url, carried: Carried::Link }
+    }
+
+    fn redirect_origins(&self) -> Vec<String> {
+        let own = self.settings.checkout_url.origin().ascii_serialization();
+        std::iter::once(own).chain(ORIGINS.iter().map(|origin| (*origin).to_owned())).collect()
+    }
+
+    fn verify(&self, headers: &HeaderMap, body: &[u8], _: Millis) -> Result<Option<String>, Rejection> {
+        base64_of_body(headers, "x-shopify-hmac-sha256", body, &self.settings.webhook_keys)?;
+        Ok(word(headers, "x-shopify-webhook-id"))
+    }
+
+    fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Notice {
+        let event_type = word(headers, "x-shopify-topic").unwrap_or_default();
+        let facts = if self.is_foreign(headers) {
+            tracing::warn!(event_type, "a delivery of another shop is kept and counts for nothing");
+            Ok(Vec::new())
+        } else {
+            bodies::read(&event_type, body)
+        };
+        Notice { message_id: None, event_type, facts }
+    }
+
+    async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError> {
+        let api = self.settings.api.as_ref().ok_or(ListError::NoKey("SHOPIFY_API_KEY"))?;
+        let updated_at_min = Timestamp::from_millisecond(since).unwrap_or_default().to_string();
+        let orders =
+            [("status", "any"), ("updated_at_min", &updated_at_min), ("limit", PAGE), ("fields", FIELDS)];
+        let mut facts = self.all(api, ORDERS, &orders, since, bodies::listed_order).await?;
+        let begun = since.saturating_sub(DECIDED_WITHIN);
+        facts.append(&mut self.all(api, DISPUTES, &[], begun, bodies::listed_dispute).await?);
+        Ok(facts)
+    }
+}
+
+/// One page of a list.
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow, alias = "orders", alias = "disputes")]
+    items: Vec<&'a RawValue>,
+}
