@@ -55,22 +55,28 @@ impl Webhooks {
     ) -> Result<(), WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
         failpoints::reach("delivery.verified");
-        let notice = provider.parse(body);
+        let notice = provider.parse(headers, body);
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
         let delivery_id = delivery.delivery_id.clone();
-        let mut commit = match notice.fact {
-            Fact::Paid(paid) => record(self.payment(provider.name(), paid, now).await?),
-            Fact::Other => Commit::default(),
-            Fact::Unparsable(why) => {
-                tracing::error!(
-                    provider = provider.name(),
-                    delivery_id,
-                    why,
-                    "an authentic delivery can't be read; it is kept"
-                );
-                Commit::default()
+        let mut commit = Commit::default();
+        match notice.facts {
+            Ok(facts) => {
+                for fact in facts {
+                    if let Fact::Paid(paid) = fact {
+                        let recorded = record(self.payment(provider.name(), paid, now).await?);
+                        commit.payments.extend(recorded.payments);
+                        commit.conversions.extend(recorded.conversions);
+                        commit.events.extend(recorded.events);
+                    }
+                }
             }
-        };
+            Err(why) => tracing::error!(
+                provider = provider.name(),
+                delivery_id,
+                why,
+                "an authentic delivery can't be read; it is kept"
+            ),
+        }
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
         let recorded = commit.clone();
@@ -150,14 +156,15 @@ fn delivery(
     body: &[u8],
     now: Millis,
 ) -> Delivery {
-    let state = match notice.fact {
-        Fact::Paid(_) => DeliveryState::Recorded,
-        Fact::Other => DeliveryState::Ignored,
-        Fact::Unparsable(_) => DeliveryState::Unparsable,
-    };
-    let payment_id = match &notice.fact {
+    let paid = |fact: &Fact| match fact {
         Fact::Paid(paid) => Some(paid.payment_id.clone()),
         _ => None,
+    };
+    let payment_id = notice.facts.iter().flatten().find_map(paid);
+    let state = match notice.facts {
+        Ok(_) if payment_id.is_some() => DeliveryState::Recorded,
+        Ok(_) => DeliveryState::Ignored,
+        Err(_) => DeliveryState::Unparsable,
     };
     Delivery {
         provider,

@@ -304,7 +304,7 @@ fn whop(
                 faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
                 return None;
             };
-            Some(whop::Api { url, key: key.clone(), plan_id })
+            Some(whop::Api { url, key: key.clone(), plan_id, company_id: file.company_id.clone() })
         }
     };
     let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();

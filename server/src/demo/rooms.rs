@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 
 use super::moment::{Moment, Said};
 use super::visit;
-use crate::checkout::Checkouts;
+use crate::checkout::{Asked, Checkouts};
 use crate::clock::now;
 use crate::config::Config;
 use crate::domain::Millis;
@@ -151,7 +151,7 @@ impl Rooms {
                 Said::Browser(body) => self.collect(Source::Browser, &body, at, &mut count).await?,
                 Said::KeyHolder(body) => self.collect(Source::Key, &body, at, &mut count).await?,
                 Said::Buyer { form, private } => {
-                    self.checkouts.begin(form, private, at).await;
+                    self.checkouts.begin(form, Asked { private, ip: None }, at).await;
                     count.checkouts += 1;
                 }
                 Said::Whop { id, body } => {

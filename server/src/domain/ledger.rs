@@ -41,6 +41,39 @@ impl PaymentKind {
     }
 }
 
+/// What a refund's amount counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// This refund alone.
+    One,
+    /// Everything that was given back of the payment so far.
+    AllSoFar,
+}
+
+/// Where a refund stands. A later state is never overtaken by an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefundState {
+    /// Not settled: it counts for nothing yet.
+    Pending,
+    /// The money went back.
+    Succeeded,
+    /// It did not, after all.
+    Failed,
+}
+
+/// Where a dispute stands. A later state is never overtaken by an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DisputeState {
+    /// A question of the bank's; no money is withheld.
+    Warning,
+    /// The money is withheld.
+    Open,
+    /// The money is ours again.
+    Won,
+    /// The money is gone.
+    Lost,
+}
+
 /// Whose purchase it was, as far as the checkout's metadata tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attribution {

@@ -5,12 +5,13 @@
 
 use std::net::IpAddr;
 
+use app::event::metadata;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use url::Url;
 
 use crate::domain::Millis;
-use crate::domain::ledger::PaymentKind;
+pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
 
 pub mod signature;
@@ -60,6 +61,18 @@ pub struct Checkout {
     pub return_url: Url,
     /// The buyer's address, for a provider that picks currency and taxes by it. Handed over and never kept.
     pub ip: Option<IpAddr>,
+}
+
+impl Checkout {
+    /// The three keys of the seed. Without consent there is no visitor to name.
+    pub fn metadata(&self) -> Vec<(&'static str, String)> {
+        let visitor = self.anonymous_id.iter().map(|id| (metadata::ANONYMOUS_ID, id.clone()));
+        let others = [
+            (metadata::SESSION_ID, self.session_id.clone()),
+            (metadata::CHECKOUT_STARTED_AT, self.started_at.to_string()),
+        ];
+        visitor.chain(others).collect()
+    }
 }
 
 /// A checkout that has begun.
@@ -160,26 +173,6 @@ pub struct Refunded {
     pub metadata: Metadata,
 }
 
-/// What a refund's amount counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counts {
-    /// This refund alone.
-    One,
-    /// Everything that was given back of the payment so far.
-    AllSoFar,
-}
-
-/// Where a refund stands. A later state is never overtaken by an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RefundState {
-    /// Not settled: it counts for nothing yet.
-    Pending,
-    /// The money went back.
-    Succeeded,
-    /// It did not, after all.
-    Failed,
-}
-
 /// A dispute, as far as it is known now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disputed {
@@ -195,19 +188,6 @@ pub struct Disputed {
     pub at: Option<Millis>,
 }
 
-/// Where a dispute stands. A later state is never overtaken by an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DisputeState {
-    /// A question of the bank's; no money is withheld.
-    Warning,
-    /// The money is withheld.
-    Open,
-    /// The money is ours again.
-    Won,
-    /// The money is gone.
-    Lost,
-}
-
 /// The checkout's metadata as it came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -217,6 +197,26 @@ pub struct Metadata {
     pub session_id: Option<String>,
     /// `checkout_started_at`, ms.
     pub checkout_started_at: Option<Millis>,
+}
+
+impl Metadata {
+    /// Reads the seed's keys wherever the provider keeps them.
+    pub fn found(find: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            anonymous_id: find(metadata::ANONYMOUS_ID),
+            session_id: find(metadata::SESSION_ID),
+            checkout_started_at: find(metadata::CHECKOUT_STARTED_AT).and_then(|text| text.parse().ok()),
+        }
+    }
+}
+
+/// A value of a provider's metadata: a text, but a number is understood.
+pub fn text_of(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Why a provider's own list can't be had.

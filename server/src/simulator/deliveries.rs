@@ -42,7 +42,7 @@ fn body(inner: &Inner, id: &str, event_type: &str, payment: &Payment) -> Value {
     let now = Timestamp::now().to_string();
     let paid = event_type == "payment.succeeded";
     json!({
-        "id": id, "api_version": "v1", "timestamp": now, "type": event_type, "company_id": "biz_simulated",
+        "id": id, "api_version": "v1", "timestamp": now, "type": event_type, "company_id": super::COMPANY,
         "data": {
             "id": payment.id, "status": if paid { "paid" } else { "open" },
             "substatus": if paid { "succeeded" } else { "failed" },

@@ -23,6 +23,9 @@ mod pages;
 /// The plan that is sold.
 const PLAN: &str = "plan_simulated";
 
+/// The company that sells it.
+const COMPANY: &str = "biz_simulated";
+
 /// The simulator, running.
 pub struct Simulator {
     inner: Arc<Inner>,
@@ -103,7 +106,12 @@ impl Simulator {
         let (Ok(checkout_url), Ok(api_url)) = (at(&format!("/checkout/{PLAN}")), at("/api/v1")) else {
             unreachable!("a socket address makes a URL")
         };
-        let api = Api { url: api_url, key: self.inner.api_key.clone(), plan_id: PLAN.into() };
+        let api = Api {
+            url: api_url,
+            key: self.inner.api_key.clone(),
+            plan_id: PLAN.into(),
+            company_id: Some(COMPANY.into()),
+        };
         Settings {
             checkout_url,
             api: self.inner.api_mode.then_some(api),
