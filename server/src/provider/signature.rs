@@ -6,8 +6,8 @@
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
@@ -261,7 +261,9 @@ mod tests {
         assert_eq!(standard_webhooks(&good, BODY, &[Key::raw(secret)], NOW), Err(Rejection::Wrong));
         let unpadded = Key::encoded("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "whsec_");
         assert!(unpadded.is_some());
-        for no_key in ["whsec_", "whsec_AAAA", "whsec_not base64 at all, but long", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
+        for no_key in
+            ["whsec_", "whsec_AAAA", "whsec_not base64 at all, but long", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+        {
             assert!(Key::encoded(no_key, "whsec_").is_none(), "{no_key}");
         }
     }

@@ -312,7 +312,8 @@ mod tests {
 
     #[test]
     fn what_a_checkout_link_carried_is_unpacked() {
-        let own = r#""aurea_anonymous_id":"a1","aurea_session_id":"s1","checkout_started_at":"1703001051000""#;
+        let own =
+            r#""aurea_anonymous_id":"a1","aurea_session_id":"s1","checkout_started_at":"1703001051000""#;
         let linked = order(&[(own, r#""reference_id":"aurea1_3_a_1_s-1_1703001051000","utm_source":"x""#)]);
         let read = paid(&linked).metadata;
         assert_eq!((read.anonymous_id.as_deref(), read.session_id.as_deref()), (Some("a_1"), Some("s-1")));
@@ -330,18 +331,26 @@ mod tests {
             (r#""something_new""#, PaymentKind::First),
             ("null", PaymentKind::First),
         ] {
-            let read = paid(&order(&[(r#""purchase""#, reason), (r#""subscription_id":null"#, r#""subscription_id":"sub_1""#)]));
+            let read = paid(&order(&[
+                (r#""purchase""#, reason),
+                (r#""subscription_id":null"#, r#""subscription_id":"sub_1""#),
+            ]));
             assert_eq!(read.kind, kind, "{reason}");
             assert_eq!(read.subscription_id.as_deref(), Some("sub_1"));
         }
-        let without_a_checkout =
-            order(&[(r#""purchase""#, r#""subscription_meter_cycle""#), (r#""checkout_id":"co_1""#, r#""checkout_id":null"#)]);
+        let without_a_checkout = order(&[
+            (r#""purchase""#, r#""subscription_meter_cycle""#),
+            (r#""checkout_id":"co_1""#, r#""checkout_id":null"#),
+        ]);
         assert_eq!(paid(&without_a_checkout).kind, PaymentKind::Renewal);
     }
 
     #[test]
     fn an_order_tells_everything_that_was_given_back_with_its_tax() {
-        let partly = order(&[(r#""refunded_amount":0"#, r#""refunded_amount":5000"#), (r#""refunded_tax_amount":0"#, r#""refunded_tax_amount":400"#)]);
+        let partly = order(&[
+            (r#""refunded_amount":0"#, r#""refunded_amount":5000"#),
+            (r#""refunded_tax_amount":0"#, r#""refunded_tax_amount":400"#),
+        ]);
         let read = facts("order.refunded", &partly).unwrap();
         let [Fact::Paid(payment), Fact::Refunded(refund)] = &read[..] else { panic!("{read:?}") };
         assert_eq!(payment, &paid(ORDER), "what was paid is told again, and alike");
@@ -386,7 +395,9 @@ mod tests {
     #[test]
     fn only_a_checkout_that_ended_without_money_failed() {
         let checkout = |status: &str| {
-            format!(r#"{{"id":"co_1","status":"{status}","modified_at":"2023-12-19T15:53:20Z","metadata":{{"aurea_session_id":"s1"}}}}"#)
+            format!(
+                r#"{{"id":"co_1","status":"{status}","modified_at":"2023-12-19T15:53:20Z","metadata":{{"aurea_session_id":"s1"}}}}"#
+            )
         };
         for status in ["failed", "expired"] {
             let read = facts("checkout.updated", &checkout(status)).unwrap();
@@ -439,16 +450,24 @@ mod tests {
             ("9223372036854775807", "usd"),
             ("99999999999999999999", "usd"),
         ] {
-            assert!(paid(&order(&[("10800", count), ("usd", currency)])).amount.is_err(), "{count} {currency}");
+            assert!(
+                paid(&order(&[("10800", count), ("usd", currency)])).amount.is_err(),
+                "{count} {currency}"
+            );
         }
-        let negative = order(&[(r#""refunded_amount":0"#, r#""refunded_amount":-800"#), (r#""refunded_tax_amount":0"#, r#""refunded_tax_amount":800"#)]);
+        let negative = order(&[
+            (r#""refunded_amount":0"#, r#""refunded_amount":-800"#),
+            (r#""refunded_tax_amount":0"#, r#""refunded_tax_amount":800"#),
+        ]);
         let read = facts("order.refunded", &negative).unwrap();
         assert!(matches!(&read[1], Fact::Refunded(refund) if refund.amount.is_err()), "{read:?}");
     }
 
     #[test]
     fn what_is_not_documented_is_told_in_words() {
-        for body in ["\u{ff}", "{}", "[]", r#"{"type":"order.paid"}"#, r#"{"type":"order.paid","data":{"id":""}}"#] {
+        for body in
+            ["\u{ff}", "{}", "[]", r#"{"type":"order.paid"}"#, r#"{"type":"order.paid","data":{"id":""}}"#]
+        {
             assert!(read(body.as_bytes(), false).facts.is_err(), "{body}");
         }
         assert!(facts("refund.created", r#"{"id":"re_1"}"#).is_err());
@@ -457,7 +476,10 @@ mod tests {
     #[test]
     fn a_list_tells_of_what_was_paid_and_given_back() {
         assert_eq!(listed_order(ORDER, true).unwrap(), [Fact::Paid(Paid { test: true, ..paid(ORDER) })]);
-        let refunded = order(&[(r#""status":"paid""#, r#""status":"refunded""#), (r#""refunded_amount":0"#, r#""refunded_amount":10000"#)]);
+        let refunded = order(&[
+            (r#""status":"paid""#, r#""status":"refunded""#),
+            (r#""refunded_amount":0"#, r#""refunded_amount":10000"#),
+        ]);
         assert_eq!(listed_order(&refunded, false).unwrap().len(), 2);
         for status in ["pending", "draft", "void"] {
             let unpaid = order(&[(r#""status":"paid""#, &format!(r#""status":"{status}""#))]);

@@ -42,8 +42,8 @@ const PREFIXES: &[&str] = &["whsec_", "polar_whs_"];
 /// How Polar is reached.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The product's checkout link.
-    pub checkout_url: Url,
+    /// The product's checkout link; the buy button needs it.
+    pub checkout_url: Option<Url>,
     /// `api` mode, when there is a key.
     pub api: Option<Api>,
     /// What deliveries may be signed with.
@@ -57,9 +57,12 @@ pub struct Api {
     pub url: Url,
     /// The organization's access token.
     pub key: SecretString,
-    /// The product to sell.
-    pub product_id: String,
+    /// The product to sell; without it buyers go by the link.
+    pub product_id: Option<String>,
 }
+
+/// Its name in routes, settings and the ledger.
+pub const NAME: &str = "polar";
 
 /// The keys that a secret may stand for.
 pub fn keys(secret: &str) -> Vec<Key> {
@@ -81,7 +84,7 @@ impl Polar {
 
     /// The checkout link with the ids in the one field that Polar keeps.
     fn link(&self, checkout: &Checkout) -> Url {
-        let mut url = self.settings.checkout_url.clone();
+        let Some(mut url) = self.settings.checkout_url.clone() else { return checkout.front_page() };
         url.query_pairs_mut().append_pair("reference_id", &packed::pack(checkout));
         url
     }
@@ -89,11 +92,11 @@ impl Polar {
     /// Makes a checkout. Polar knows no idempotency key: a click that is sent twice makes two checkouts with the same
     /// metadata, of which the buyer sees the last, and each payment counts by its own order. The buyer's address picks
     /// currency and taxes; a customer is never named, as that would lock the e-mail field.
-    async fn make(&self, api: &Api, checkout: &Checkout) -> Result<Url, BeginError> {
+    async fn make(&self, api: &Api, product_id: &str, checkout: &Checkout) -> Result<Url, BeginError> {
         let metadata: Map<String, Value> =
             checkout.metadata().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         let mut body = json!({
-            "products": [api.product_id], "metadata": metadata, "success_url": checkout.return_url.as_str(),
+            "products": [product_id], "metadata": metadata, "success_url": checkout.return_url.as_str(),
         });
         if let Some(ip) = checkout.ip {
             body["customer_ip_address"] = ip.to_string().into();
@@ -115,13 +118,13 @@ impl Polar {
         let created_after = Timestamp::from_millisecond(since).unwrap_or_default().to_string();
         let mut facts = Vec::new();
         for number in 1..=PAGES {
-            let query = [
-                ("page", number.to_string().as_str()),
-                ("limit", PAGE),
-                ("sorting", "-created_at"),
-                ("created_after", &created_after),
-            ];
-            let request = self.http.get(api.route(what)).bearer_auth(api.key.expose_secret()).query(&query);
+            let mut url = api.route(what);
+            url.query_pairs_mut()
+                .append_pair("page", &number.to_string())
+                .append_pair("limit", PAGE)
+                .append_pair("sorting", "-created_at")
+                .append_pair("created_after", &created_after);
+            let request = self.http.get(url).bearer_auth(api.key.expose_secret());
             let answer = request.send().await?.error_for_status()?.bytes().await?;
             let page: Page<'_> = serde_json::from_slice(&answer)
                 .map_err(|error| ListError::Unreadable(format!("{what}: {error}")))?;
@@ -140,18 +143,25 @@ impl Polar {
         Err(ListError::Unreadable(format!("{what}: the list has no end")))
     }
 
+    fn configured(&self) -> impl Iterator<Item = &Url> {
+        let api = self.settings.api.as_ref().map(|api| &api.url);
+        self.settings.checkout_url.iter().chain(api)
+    }
+
     /// Polar's sandbox is another host with accounts of its own; nothing in a delivery tells it.
     fn is_sandbox(&self) -> bool {
-        let urls = [Some(&self.settings.checkout_url), self.settings.api.as_ref().map(|api| &api.url)];
-        let mut hosts = urls.into_iter().flatten().filter_map(Url::host_str);
-        hosts.any(|host| host.ends_with(".polar.sh") && host.contains("sandbox"))
+        self.configured()
+            .filter_map(Url::host_str)
+            .any(|host| host.ends_with(".polar.sh") && host.contains("sandbox"))
     }
 }
 
 impl Api {
     /// Polar's routes end with a slash, and without it Polar redirects.
-    fn route(&self, what: &str) -> String {
-        format!("{}/{what}/", self.url.as_str().trim_end_matches('/'))
+    fn route(&self, what: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{what}/", self.url.path().trim_end_matches('/')));
+        url
     }
 }
 
@@ -171,14 +181,15 @@ enum BeginError {
 #[async_trait]
 impl Provider for Polar {
     fn name(&self) -> &'static str {
-        "polar"
+        NAME
     }
 
     async fn begin(&self, checkout: &Checkout) -> Begun {
-        let Some(api) = &self.settings.api else {
+        let api = self.settings.api.as_ref();
+        let Some((api, product_id)) = api.and_then(|api| Some((api, api.product_id.as_ref()?))) else {
             return Begun { url: self.link(checkout), carried: Carried::Link };
         };
-        match self.make(api, checkout).await {
+        match self.make(api, product_id, checkout).await {
             Ok(url) => Begun { url, carried: Carried::Api },
             Err(error) => {
                 tracing::warn!(%error, session_id = checkout.session_id, "Polar's API failed; the buyer goes by the link");
@@ -189,8 +200,7 @@ impl Provider for Polar {
 
     fn redirect_origins(&self) -> Vec<String> {
         let mut origins: Vec<String> = ORIGINS.iter().map(|origin| (*origin).to_owned()).collect();
-        let configured = [Some(&self.settings.checkout_url), self.settings.api.as_ref().map(|api| &api.url)];
-        for url in configured.into_iter().flatten() {
+        for url in self.configured() {
             let origin = url.origin().ascii_serialization();
             if !origins.contains(&origin) {
                 origins.push(origin);

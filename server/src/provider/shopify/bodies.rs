@@ -120,7 +120,10 @@ impl Order<'_> {
     fn ids(&self) -> Metadata {
         let attributes = self.note_attributes.as_array().map(Vec::as_slice).unwrap_or_default();
         Metadata::found(|key| {
-            attributes.iter().filter(|it| it["name"] == key).find_map(|attribute| text_of(&attribute["value"]))
+            attributes
+                .iter()
+                .filter(|it| it["name"] == key)
+                .find_map(|attribute| text_of(&attribute["value"]))
         })
     }
 }
@@ -171,7 +174,8 @@ impl Refund<'_> {
             "failure" | "error" => RefundState::Failed,
             _ => RefundState::Pending,
         };
-        let refunds: Vec<_> = self.transactions.iter().filter(|transaction| transaction.kind == "refund").collect();
+        let refunds: Vec<_> =
+            self.transactions.iter().filter(|transaction| transaction.kind == "refund").collect();
         [RefundState::Succeeded, RefundState::Pending, RefundState::Failed].into_iter().find_map(|wanted| {
             let amounts = refunds.iter().filter(|transaction| state(transaction) == wanted);
             let sum = amounts
@@ -247,7 +251,8 @@ impl Dispute<'_> {
 /// An id's digits, exactly as they are written: no float, and no number that is none.
 fn id(raw: &RawValue) -> Result<String, String> {
     let text = raw.get().trim_matches('"');
-    let digits = text.strip_prefix("gid://shopify/").and_then(|rest| rest.split_once('/')).map_or(text, |(_, id)| id);
+    let digits =
+        text.strip_prefix("gid://shopify/").and_then(|rest| rest.split_once('/')).map_or(text, |(_, id)| id);
     let sound = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
     match digits.parse::<u64>() {
         Ok(_) if sound => Ok(digits.to_owned()),
@@ -320,19 +325,37 @@ mod tests {
 
     #[test]
     fn an_id_is_kept_digit_by_digit_and_nothing_else_is_one() {
-        for id in ["18446744073709551615", r#""450789469999990001""#, r#""gid://shopify/Order/450789469999990001""#] {
+        for id in
+            ["18446744073709551615", r#""450789469999990001""#, r#""gid://shopify/Order/450789469999990001""#]
+        {
             let digits = id.trim_matches('"').rsplit('/').next().unwrap();
             assert_eq!(paid(&changed(ORDER, &[("450789469999990001", id)])).payment_id, digits);
         }
-        for id in ["4.5e17", "-1", "0", "01", r#""""#, r#""x""#, "null", "18446744073709551616", r#""gid://shopify/Order/""#] {
-            assert!(read("orders/paid", changed(ORDER, &[("450789469999990001", id)]).as_bytes()).is_err(), "{id}");
+        for id in [
+            "4.5e17",
+            "-1",
+            "0",
+            "01",
+            r#""""#,
+            r#""x""#,
+            "null",
+            "18446744073709551616",
+            r#""gid://shopify/Order/""#,
+        ] {
+            assert!(
+                read("orders/paid", changed(ORDER, &[("450789469999990001", id)]).as_bytes()).is_err(),
+                "{id}"
+            );
         }
     }
 
     #[test]
     fn a_topic_is_not_signed_so_that_the_order_itself_must_say_that_it_was_paid() {
         for status in ["pending", "authorized", "partially_paid", "voided", "expired"] {
-            let order = changed(ORDER, &[(r#""financial_status":"paid""#, &format!(r#""financial_status":"{status}""#))]);
+            let order = changed(
+                ORDER,
+                &[(r#""financial_status":"paid""#, &format!(r#""financial_status":"{status}""#))],
+            );
             assert_eq!(read("orders/paid", order.as_bytes()), Ok(vec![]), "{status}");
         }
     }
@@ -364,7 +387,10 @@ mod tests {
         assert!(paid(&changed(ORDER, &[(r#""test":false"#, r#""test":true"#)])).test);
         let sample = changed(
             ORDER,
-            &[("450789469999990001", SAMPLE_ORDER), (r#""financial_status":"paid""#, r#""financial_status":"voided""#)],
+            &[
+                ("450789469999990001", SAMPLE_ORDER),
+                (r#""financial_status":"paid""#, r#""financial_status":"voided""#),
+            ],
         );
         assert!(paid(&sample).test);
         for (topic, body) in [("refunds/create", REFUND), ("disputes/create", DISPUTE)] {
@@ -376,8 +402,14 @@ mod tests {
     #[test]
     fn attributes_of_others_and_none_at_all_are_no_hindrance() {
         let attributes = &ORDER[ORDER.find("[{\"name\":\"gift\"").unwrap()..ORDER.len() - 1];
-        for other in ["[]", "null", "{}", r#"[1,{"name":"x"},{"value":"y"},{"name":"aurea_session_id","value":""}]"#] {
-            assert_eq!(paid(&changed(ORDER, &[(attributes, other)])).metadata, Metadata::default(), "{other}");
+        for other in
+            ["[]", "null", "{}", r#"[1,{"name":"x"},{"value":"y"},{"name":"aurea_session_id","value":""}]"#]
+        {
+            assert_eq!(
+                paid(&changed(ORDER, &[(attributes, other)])).metadata,
+                Metadata::default(),
+                "{other}"
+            );
         }
     }
 
@@ -398,10 +430,20 @@ mod tests {
 
     #[test]
     fn an_amount_is_never_guessed() {
-        for (price, currency) in
-            [("-1.00", "USD"), ("99,00", "USD"), ("1e30", "USD"), ("1e400", "USD"), ("", "USD"), ("9.999", "USD"), ("1.5", "JPY"), ("1.00", "XYZ")]
-        {
-            assert!(paid(&changed(ORDER, &[("99.00", price), ("USD", currency)])).amount.is_err(), "{price} {currency}");
+        for (price, currency) in [
+            ("-1.00", "USD"),
+            ("99,00", "USD"),
+            ("1e30", "USD"),
+            ("1e400", "USD"),
+            ("", "USD"),
+            ("9.999", "USD"),
+            ("1.5", "JPY"),
+            ("1.00", "XYZ"),
+        ] {
+            assert!(
+                paid(&changed(ORDER, &[("99.00", price), ("USD", currency)])).amount.is_err(),
+                "{price} {currency}"
+            );
         }
     }
 
@@ -419,7 +461,13 @@ mod tests {
         let only = |status: &str, kind: &str| {
             let start = REFUND.find("[{\"id\":1").unwrap();
             let transactions = &REFUND[start..REFUND.len() - 1];
-            changed(REFUND, &[(transactions, &format!(r#"[{{"kind":"{kind}","status":"{status}","amount":"7.00","currency":"USD"}}]"#))])
+            changed(
+                REFUND,
+                &[(
+                    transactions,
+                    &format!(r#"[{{"kind":"{kind}","status":"{status}","amount":"7.00","currency":"USD"}}]"#),
+                )],
+            )
         };
         assert_eq!(refunded(&only("pending", "refund")).state, RefundState::Pending);
         assert_eq!(refunded(&only("failure", "refund")).state, RefundState::Failed);
@@ -435,7 +483,10 @@ mod tests {
         assert_eq!(refunded(&none_and_two).amount, Err("no currency".to_owned()));
         let unknown = none.replace(r#""currency_code":"USD""#, r#""currency_code":"XXX""#);
         assert_eq!(refunded(&unknown).amount, Err("no currency".to_owned()));
-        let mixed = changed(REFUND, &[(r#""amount":"9.90","currency":"USD""#, r#""amount":"9.90","currency":"CAD""#)]);
+        let mixed = changed(
+            REFUND,
+            &[(r#""amount":"9.90","currency":"USD""#, r#""amount":"9.90","currency":"CAD""#)],
+        );
         assert!(refunded(&mixed).amount.is_err());
     }
 
@@ -460,11 +511,16 @@ mod tests {
             });
             assert_eq!(read.map(|dispute| dispute.state), state, "{kind} {status}");
             if let Some(dispute) = read {
-                assert_eq!((dispute.dispute_id.as_str(), dispute.of.as_str()), ("285332461850802063", "450789469999990001"));
+                assert_eq!(
+                    (dispute.dispute_id.as_str(), dispute.of.as_str()),
+                    ("285332461850802063", "450789469999990001")
+                );
                 assert_eq!(dispute.amount.as_ref().unwrap().minor, 1150);
             }
         }
-        assert!(read("disputes/create", changed(DISPUTE, &[("450789469999990001", "null")]).as_bytes()).is_err());
+        assert!(
+            read("disputes/create", changed(DISPUTE, &[("450789469999990001", "null")]).as_bytes()).is_err()
+        );
     }
 
     #[test]

@@ -37,17 +37,19 @@ const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT
 const DECIDED_WITHIN: Millis = 120 * DAY;
 
 /// What is read of an order: the rest (addresses, articles) is not asked for.
-const FIELDS: &str =
-    "id,financial_status,total_price,currency,note_attributes,processed_at,created_at,source_name,test,refunds";
+const FIELDS: &str = "id,financial_status,total_price,currency,note_attributes,processed_at,created_at,source_name,test,refunds";
 
 /// Origins that Shopify's checkout redirects through, besides the shop's own.
 const ORIGINS: &[&str] = &["https://*.myshopify.com", "https://checkout.shopify.com", "https://shop.app"];
 
+/// Its name in routes, settings and the ledger.
+pub const NAME: &str = "shopify";
+
 /// How Shopify is reached.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The cart permalink, `https://shop.myshopify.com/cart/VARIANT:1`.
-    pub checkout_url: Url,
+    /// The cart permalink, `https://shop.myshopify.com/cart/VARIANT:1`; the buy button needs it.
+    pub checkout_url: Option<Url>,
     /// The shop's own domain, `shop.myshopify.com`: deliveries of other shops are none of ours.
     pub shop: Option<String>,
     /// To ask for what no delivery brought.
@@ -61,8 +63,22 @@ pub struct Settings {
 pub struct Api {
     /// Base of the API, `https://shop.myshopify.com/admin/api/2026-10`.
     pub url: Url,
-    /// The Admin access token.
-    pub key: SecretString,
+    /// What opens it.
+    pub access: Access,
+}
+
+/// How the Admin API is opened.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// An access token that does not expire; only apps from before 2026 have one.
+    Token(SecretString),
+    /// An app of the Dev Dashboard is given a token for a day when it asks.
+    App {
+        /// Its client id.
+        client_id: String,
+        /// Its client secret.
+        secret: SecretString,
+    },
 }
 
 /// Shopify as a provider.
@@ -80,7 +96,9 @@ impl Shopify {
     /// Whether a delivery says that it comes from another shop.
     fn is_foreign(&self, headers: &HeaderMap) -> bool {
         match &self.settings.shop {
-            Some(shop) => text(headers, "x-shopify-shop-domain").is_none_or(|from| !from.eq_ignore_ascii_case(shop)),
+            Some(shop) => {
+                text(headers, "x-shopify-shop-domain").is_none_or(|from| !from.eq_ignore_ascii_case(shop))
+            }
             None => false,
         }
     }
@@ -89,17 +107,17 @@ impl Shopify {
     /// read is left out: the others still count.
     async fn all(
         &self,
-        api: &Api,
+        (api, token): (&Api, &HeaderValue),
         what: &str,
         query: &[(&str, &str)],
         since: Millis,
         read: fn(&str) -> Result<Vec<Fact>, String>,
     ) -> Result<Vec<Fact>, ListError> {
         let mut facts = Vec::new();
-        let mut next = Some(api.route(what, query)?);
+        let mut next = Some(api.route(what, query));
         for _ in 0..PAGES {
             let Some(url) = next else { return Ok(facts) };
-            let answer = self.http.get(url).header("x-shopify-access-token", api.token()?).send().await?;
+            let answer = self.http.get(url).header("x-shopify-access-token", token).send().await?;
             if what == DISPUTES && WITHOUT_DISPUTES.contains(&answer.status()) {
                 tracing::debug!(status = %answer.status(), "Shopify lists no disputes to us");
                 return Ok(facts);
@@ -124,15 +142,31 @@ impl Shopify {
 }
 
 impl Api {
-    fn route(&self, what: &str, query: &[(&str, &str)]) -> Result<Url, ListError> {
-        let address = format!("{}/{what}", self.url.as_str().trim_end_matches('/'));
-        Url::parse_with_params(&address, query)
-            .map_err(|error| ListError::Unreadable(format!("{address}: {error}")))
+    fn route(&self, what: &str, query: &[(&str, &str)]) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{what}", self.url.path().trim_end_matches('/')));
+        url.query_pairs_mut().extend_pairs(query);
+        url
     }
 
-    fn token(&self) -> Result<HeaderValue, ListError> {
-        let mut token = HeaderValue::from_str(self.key.expose_secret())
-            .map_err(|_| ListError::Unreadable("SHOPIFY_API_KEY is no access token".to_owned()))?;
+    /// The access token, as a header that no log shows.
+    async fn token(&self, http: &reqwest::Client) -> Result<HeaderValue, ListError> {
+        let token = match &self.access {
+            Access::Token(token) => token.clone(),
+            Access::App { client_id, secret } => {
+                let mut url = self.url.clone();
+                url.set_path("/admin/oauth/access_token");
+                let form = [
+                    ("grant_type", "client_credentials"),
+                    ("client_id", client_id),
+                    ("client_secret", secret.expose_secret()),
+                ];
+                let answer = http.post(url).form(&form).send().await?.error_for_status()?;
+                answer.json::<Granted>().await?.access_token.into()
+            }
+        };
+        let mut token = HeaderValue::from_str(token.expose_secret())
+            .map_err(|_| ListError::Unreadable("the access token is none".to_owned()))?;
         token.set_sensitive(true);
         Ok(token)
     }
@@ -157,7 +191,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// A text that was not signed, as far as it can be an id or a topic.
 fn word(headers: &HeaderMap, name: &str) -> Option<String> {
     let sound = |word: &&str| {
-        (1..=100).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte))
+        (1..=100).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte))
     };
     text(headers, name).filter(sound).map(str::to_owned)
 }
@@ -165,11 +200,13 @@ fn word(headers: &HeaderMap, name: &str) -> Option<String> {
 #[async_trait]
 impl Provider for Shopify {
     fn name(&self) -> &'static str {
-        "shopify"
+        NAME
     }
 
     async fn begin(&self, checkout: &Checkout) -> Begun {
-        let mut url = self.settings.checkout_url.clone();
+        let Some(mut url) = self.settings.checkout_url.clone() else {
+            return Begun { url: checkout.front_page(), carried: Carried::Link };
+        };
         for (key, value) in checkout.metadata() {
             url.query_pairs_mut().append_pair(&format!("attributes[{key}]"), &value);
         }
@@ -177,8 +214,8 @@ impl Provider for Shopify {
     }
 
     fn redirect_origins(&self) -> Vec<String> {
-        let own = self.settings.checkout_url.origin().ascii_serialization();
-        std::iter::once(own).chain(ORIGINS.iter().map(|origin| (*origin).to_owned())).collect()
+        let own = self.settings.checkout_url.iter().map(|url| url.origin().ascii_serialization());
+        own.chain(ORIGINS.iter().map(|origin| (*origin).to_owned())).collect()
     }
 
     fn verify(&self, headers: &HeaderMap, body: &[u8], _: Millis) -> Result<Option<String>, Rejection> {
@@ -199,6 +236,8 @@ impl Provider for Shopify {
 
     async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError> {
         let api = self.settings.api.as_ref().ok_or(ListError::NoKey("SHOPIFY_API_KEY"))?;
+        let token = api.token(&self.http).await?;
+        let api = (api, &token);
         let updated_at_min = Timestamp::from_millisecond(since).unwrap_or_default().to_string();
         let orders =
             [("status", "any"), ("updated_at_min", &updated_at_min), ("limit", PAGE), ("fields", FIELDS)];
@@ -207,6 +246,11 @@ impl Provider for Shopify {
         facts.append(&mut self.all(api, DISPUTES, &[], begun, bodies::listed_dispute).await?);
         Ok(facts)
     }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
 }
 
 /// One page of a list.
