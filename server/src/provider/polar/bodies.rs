@@ -142,13 +142,14 @@ struct Refund<'a> {
     id: String,
     order_id: String,
     status: Option<String>,
-    reason: Option<String>,
     #[serde(borrow)]
     amount: Option<&'a RawValue>,
     #[serde(borrow)]
     tax_amount: Option<&'a RawValue>,
     currency: Option<String>,
     created_at: Option<String>,
+    #[serde(borrow)]
+    dispute: Option<Dispute<'a>>,
 }
 
 impl Named for Refund<'_> {
@@ -158,34 +159,61 @@ impl Named for Refund<'_> {
 }
 
 impl Refund<'_> {
-    /// Polar tells of no disputes, but of refunds that it made to prevent one: a warning, by which no more money goes.
+    /// A refund that prevented a dispute brings that along.
     fn facts(self) -> Vec<Fact> {
-        let amount = amount(&[self.amount, self.tax_amount], self.currency.as_deref());
-        let at = self.created_at.as_deref().and_then(millis);
-        let prevented = self.reason.as_deref() == Some("dispute_prevention");
-        let warning = prevented.then(|| {
-            Fact::Disputed(Disputed {
-                dispute_id: self.id.clone(),
-                of: self.order_id.clone(),
-                amount: amount.clone(),
-                state: DisputeState::Warning,
-                at,
-            })
-        });
         let refunded = Fact::Refunded(Refunded {
             refund_id: self.id,
             of: self.order_id,
-            amount,
+            amount: amount(&[self.amount, self.tax_amount], self.currency.as_deref()),
             counts: Counts::One,
             state: match self.status.as_deref() {
                 Some("succeeded") => RefundState::Succeeded,
                 Some("failed" | "canceled") => RefundState::Failed,
                 _ => RefundState::Pending,
             },
-            at,
+            at: self.created_at.as_deref().and_then(millis),
             metadata: Metadata::default(), // what stands there is the refund's own
         });
-        std::iter::once(refunded).chain(warning).collect()
+        std::iter::once(refunded).chain(self.dispute.and_then(Dispute::fact)).collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct Dispute<'a> {
+    id: String,
+    order_id: String,
+    status: String,
+    #[serde(borrow)]
+    amount: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tax_amount: Option<&'a RawValue>,
+    currency: Option<String>,
+    created_at: Option<String>,
+}
+
+impl Named for Dispute<'_> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Dispute<'_> {
+    /// A dispute that was prevented took its money by a refund. A state that is not documented says nothing.
+    fn fact(self) -> Option<Fact> {
+        let state = match self.status.as_str() {
+            "early_warning" | "prevented" => DisputeState::Warning,
+            "needs_response" | "under_review" => DisputeState::Open,
+            "won" => DisputeState::Won,
+            "lost" => DisputeState::Lost,
+            _ => return None,
+        };
+        Some(Fact::Disputed(Disputed {
+            dispute_id: self.id,
+            of: self.order_id,
+            amount: amount(&[self.amount, self.tax_amount], self.currency.as_deref()),
+            state,
+            at: self.created_at.as_deref().and_then(millis),
+        }))
     }
 }
 
@@ -228,6 +256,11 @@ pub(super) fn listed_order(item: &str, test: bool) -> Result<Vec<Fact>, String> 
 /// An item of the list of refunds.
 pub(super) fn listed_refund(item: &str) -> Result<Vec<Fact>, String> {
     parse(item).map(Refund::facts)
+}
+
+/// An item of the list of disputes, of which no delivery tells.
+pub(super) fn listed_dispute(item: &str) -> Result<Vec<Fact>, String> {
+    parse(item).map(|dispute: Dispute<'_>| dispute.fact().into_iter().collect())
 }
 
 /// When an item was made.
@@ -382,14 +415,44 @@ mod tests {
         }
     }
 
+    fn dispute(status: &str) -> String {
+        format!(
+            r#"{{"id":"dp_1","order_id":"or_1","status":"{status}","amount":10000,"tax_amount":800,"currency":"usd",
+                "created_at":"2023-12-21T00:00:00Z"}}"#
+        )
+    }
+
     #[test]
     fn a_refund_that_prevented_a_dispute_warns_and_takes_the_money_once() {
-        let data = r#"{"id":"re_1","order_id":"or_1","status":"succeeded","reason":"dispute_prevention","amount":10000,
-            "tax_amount":800,"currency":"usd","dispute":{"id":"dp_1","status":"prevented"}}"#;
-        let read = facts("refund.created", data).unwrap();
-        let [Fact::Refunded(refund), Fact::Disputed(dispute)] = &read[..] else { panic!("{read:?}") };
+        let data = format!(
+            r#"{{"id":"re_1","order_id":"or_1","status":"succeeded","reason":"dispute_prevention","amount":10000,
+                "tax_amount":800,"currency":"usd","dispute":{}}}"#,
+            dispute("prevented")
+        );
+        let read = facts("refund.created", &data).unwrap();
+        let [Fact::Refunded(refund), Fact::Disputed(warning)] = &read[..] else { panic!("{read:?}") };
         assert_eq!(refund.state, RefundState::Succeeded);
-        assert_eq!((dispute.of.as_str(), dispute.state), ("or_1", DisputeState::Warning));
+        assert_eq!((warning.dispute_id.as_str(), warning.of.as_str()), ("dp_1", "or_1"));
+        assert_eq!(warning.state, DisputeState::Warning);
+    }
+
+    #[test]
+    fn a_listed_dispute_is_read_by_its_status() {
+        for (status, state) in [
+            ("early_warning", Some(DisputeState::Warning)),
+            ("needs_response", Some(DisputeState::Open)),
+            ("under_review", Some(DisputeState::Open)),
+            ("won", Some(DisputeState::Won)),
+            ("lost", Some(DisputeState::Lost)),
+            ("something_new", None),
+        ] {
+            let facts = listed_dispute(&dispute(status)).unwrap();
+            let read = facts.first().map(|fact| match fact {
+                Fact::Disputed(dispute) => (dispute.state, dispute.amount.as_ref().unwrap().minor),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(read, state.map(|state| (state, 10_800)), "{status}");
+        }
     }
 
     #[test]

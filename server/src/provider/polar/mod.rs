@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -30,8 +30,16 @@ const API_DEADLINE: Duration = Duration::from_secs(3);
 const PAGE: &str = "100";
 const PAGES: usize = 1000;
 
-/// Polar lists by the time of creation: what settles later than that after it is not found by a list.
+/// Polar lists by the time of creation. What is paid or given back later than that after it is not found by a list, and
+/// neither is a dispute that is decided later.
 const SETTLES_WITHIN: Millis = 30 * DAY;
+const DECIDED_WITHIN: Millis = 120 * DAY;
+
+/// The version of the API that is spoken.
+const VERSION: &str = "2026-10";
+
+/// How the API answers when the token may not see disputes.
+const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
 
 /// Origins that Polar's checkout redirects through.
 const ORIGINS: &[&str] = &["https://polar.sh", "https://*.polar.sh"];
@@ -97,11 +105,13 @@ impl Polar {
             checkout.metadata().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         let mut body = json!({
             "products": [product_id], "metadata": metadata, "success_url": checkout.return_url.as_str(),
+            "return_url": checkout.front_page().as_str(),
         });
         if let Some(ip) = checkout.ip {
             body["customer_ip_address"] = ip.to_string().into();
         }
-        let request = self.http.post(api.route("checkouts")).bearer_auth(api.key.expose_secret()).json(&body);
+        let request = self.http.post(api.route("checkouts")).bearer_auth(api.key.expose_secret());
+        let request = request.header("polar-version", VERSION).json(&body);
         let Made { url } = request.timeout(API_DEADLINE).send().await?.error_for_status()?.json().await?;
         if matches!(url.scheme(), "https" | "http") { Ok(url) } else { Err(BeginError::BadUrl) }
     }
@@ -124,8 +134,14 @@ impl Polar {
                 .append_pair("limit", PAGE)
                 .append_pair("sorting", "-created_at")
                 .append_pair("created_after", &created_after);
-            let request = self.http.get(url).bearer_auth(api.key.expose_secret());
-            let answer = request.send().await?.error_for_status()?.bytes().await?;
+            let request =
+                self.http.get(url).bearer_auth(api.key.expose_secret()).header("polar-version", VERSION);
+            let answer = request.send().await?;
+            if what == "disputes" && WITHOUT_DISPUTES.contains(&answer.status()) {
+                tracing::debug!(status = %answer.status(), "Polar lists no disputes to us");
+                return Ok(facts);
+            }
+            let answer = answer.error_for_status()?.bytes().await?;
             let page: Page<'_> = serde_json::from_slice(&answer)
                 .map_err(|error| ListError::Unreadable(format!("{what}: {error}")))?;
             let mut past = page.items.is_empty() || number >= page.pagination.max_page;
@@ -219,10 +235,12 @@ impl Provider for Polar {
 
     async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError> {
         let api = self.settings.api.as_ref().ok_or(ListError::NoKey("POLAR_API_KEY"))?;
-        let since = since.saturating_sub(SETTLES_WITHIN);
+        let settling = since.saturating_sub(SETTLES_WITHIN);
         let test = self.is_sandbox();
-        let mut facts = self.all(api, "orders", since, |item| bodies::listed_order(item, test)).await?;
-        facts.append(&mut self.all(api, "refunds", since, bodies::listed_refund).await?);
+        let mut facts = self.all(api, "orders", settling, |item| bodies::listed_order(item, test)).await?;
+        facts.append(&mut self.all(api, "refunds", settling, bodies::listed_refund).await?);
+        let deciding = since.saturating_sub(DECIDED_WITHIN);
+        facts.append(&mut self.all(api, "disputes", deciding, bodies::listed_dispute).await?);
         Ok(facts)
     }
 }
