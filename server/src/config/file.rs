@@ -19,6 +19,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) whop: Whop,
     #[serde(default)]
+    pub(super) stripe: Stripe,
+    #[serde(default)]
     pub(super) aurea: Aurea,
     #[serde(default)]
     pub(super) simulator: Simulator,
@@ -99,6 +101,28 @@ impl Default for Whop {
             plan_id: None,
             company_id: None,
             api_url: "https://api.whop.com/api/v1".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Stripe {
+    pub(super) checkout_url: Option<String>,
+    pub(super) price_id: Option<String>,
+    pub(super) mode: String,
+    pub(super) account: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Stripe {
+    fn default() -> Self {
+        Self {
+            checkout_url: None,
+            price_id: None,
+            mode: "payment".into(),
+            account: None,
+            api_url: "https://api.stripe.com/v1".into(),
         }
     }
 }

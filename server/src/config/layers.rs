@@ -21,12 +21,17 @@ const PLAIN_NAMES: &[(&str, &str)] = &[
     ("WHOP_PLAN_ID", "whop.plan_id"),
     ("WHOP_COMPANY_ID", "whop.company_id"),
     ("WHOP_API_URL", "whop.api_url"),
+    ("STRIPE_CHECKOUT_URL", "stripe.checkout_url"),
+    ("STRIPE_PRICE_ID", "stripe.price_id"),
+    ("STRIPE_API_URL", "stripe.api_url"),
 ];
 
 /// Keys that somebody may write into the file by mistake, and where they belong.
 const SECRET_KEYS: &[(&str, &str)] = &[
     ("whop.api_key", "WHOP_API_KEY"),
     ("whop.webhook_secret", "WHOP_WEBHOOK_SECRET"),
+    ("stripe.api_key", "STRIPE_API_KEY"),
+    ("stripe.webhook_secret", "STRIPE_WEBHOOK_SECRET"),
     ("aurea.api_key", "AUREA_API_KEY"),
     ("aurea.admin_token", "AUREA_ADMIN_TOKEN"),
     ("aurea.receive_keys", "AUREA_RECEIVE_KEYS"),

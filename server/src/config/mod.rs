@@ -17,12 +17,13 @@ use url::Url;
 use crate::domain::event::FunnelId;
 use crate::domain::money::{Currency, Money};
 use crate::outbox::aurea;
-use crate::provider::{signature, whop};
 use layers::Layers;
+use providers::{Providers, providers};
 use secrets::Secrets;
 
 mod file;
 mod layers;
+pub mod providers;
 mod secrets;
 
 /// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
@@ -47,9 +48,9 @@ pub struct Config {
     pub database: PathBuf,
     /// Whether a visitor must agree before anything is stored.
     pub consent_required: bool,
-    /// Whop, when it is configured.
-    pub whop: Option<whop::Settings>,
-    /// Plays the provider, when none is configured in development.
+    /// The providers that are on, and the buy button's.
+    pub providers: Providers,
+    /// Plays the buy button's provider, when that is not on, in development.
     pub simulator: Option<Simulator>,
     /// Who may post events with a key.
     pub receive_keys: Vec<ReceiveKey>,
@@ -177,7 +178,7 @@ impl Faults<'_> {
 }
 
 fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Option<Config> {
-    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id));
+    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id.clone()));
     let currency = faults.check("funnel.currency", Currency::parse(&file.funnel.currency));
     let product_currency = faults.check("product.currency", Currency::parse(&file.product.currency));
     let price = product_currency.and_then(|currency| {
@@ -194,12 +195,10 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
             None
         }
     };
-    if file.checkout.provider != "whop" {
-        faults.add("checkout.provider", "must be \"whop\"");
-    }
-    let whop = whop(&file.whop, &secrets, mode, faults);
-    let simulator =
-        simulator(&file.simulator, whop.is_some() || !secrets.whop_webhook_keys.is_empty(), mode, faults);
+    let buy_button = providers::buy_button(&file.checkout, faults);
+    let providers = buy_button.map(|name| providers(&file, name, &secrets, mode, faults));
+    let simulated = buy_button.filter(|name| secrets.of(name).is_none());
+    let simulator = simulated.and_then(|name| simulator(&file.simulator, name, mode, faults));
     let receive_keys = receive_keys(&secrets, faults);
     let aurea = remote_aurea(&file.aurea, &secrets, mode, site.as_ref(), faults);
     Some(Config {
@@ -211,7 +210,7 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         site: site?,
         database: database?,
         consent_required: consent_required?,
-        whop,
+        providers: providers?,
         simulator,
         receive_keys,
         aurea,
@@ -272,43 +271,6 @@ fn database(url: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
         faults.add("store.url", "must be sqlite://PATH, such as sqlite://data/ttr.db");
     }
     path.map(PathBuf::from)
-}
-
-/// Whop is on when its webhook secret is set.
-fn whop(
-    file: &file::Whop,
-    secrets: &Secrets,
-    mode: Option<Mode>,
-    faults: &mut Faults<'_>,
-) -> Option<whop::Settings> {
-    if secrets.whop_webhook_keys.is_empty() {
-        return None;
-    }
-    let link = file
-        .checkout_url
-        .clone()
-        .or_else(|| Some(format!("https://whop.com/checkout/{}", file.plan_id.as_ref()?)));
-    let Some(link) = link else {
-        faults.add(
-            "whop.checkout_url",
-            "is needed with a webhook secret: set WHOP_CHECKOUT_URL or WHOP_PLAN_ID",
-        );
-        return None;
-    };
-    let checkout_url = web_url("whop.checkout_url", &link, mode, faults)?;
-    let api = match &secrets.whop_api_key {
-        None => None,
-        Some(key) => {
-            let url = web_url("whop.api_url", &file.api_url, mode, faults)?;
-            let Some(plan_id) = file.plan_id.clone() else {
-                faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
-                return None;
-            };
-            Some(whop::Api { url, key: key.clone(), plan_id, company_id: file.company_id.clone() })
-        }
-    };
-    let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
-    Some(whop::Settings { checkout_url, api, webhook_keys })
 }
 
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {
@@ -407,19 +369,20 @@ fn is_private(url: &Url) -> bool {
     }
 }
 
+/// Stands in for the buy button's provider, which is not on.
 fn simulator(
     file: &file::Simulator,
-    provider_configured: bool,
+    provider: &str,
     mode: Option<Mode>,
     faults: &mut Faults<'_>,
 ) -> Option<Simulator> {
-    if provider_configured {
-        return None;
-    }
     if !file.enabled || mode == Some(Mode::Production) {
+        let prefix = provider.to_ascii_uppercase();
         faults.add(
             "checkout.provider",
-            "whop is not configured: set WHOP_WEBHOOK_SECRET and WHOP_CHECKOUT_URL (the simulator runs in development only)",
+            format!(
+                "{provider} is not configured: set {prefix}_WEBHOOK_SECRET and {prefix}_CHECKOUT_URL (the simulator runs in development only)"
+            ),
         );
         return None;
     }
@@ -455,7 +418,7 @@ mod tests {
 
     const FILE: &str = include_str!("../../../Leptos.toml");
 
-    fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    pub(super) fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let text = changes.iter().fold(FILE.to_owned(), |text, (from, to)| {
             assert!(text.contains(from), "{from}");
             text.replacen(from, to, 1)
@@ -475,7 +438,7 @@ mod tests {
         assert_eq!(config.mode, Mode::Development);
         assert_eq!(config.site.origin(), "http://127.0.0.1:3000");
         assert_eq!(config.price.to_string(), "99.00 USD");
-        assert!(config.simulator.is_some() && config.whop.is_none());
+        assert!(config.simulator.is_some() && config.providers.whop.is_none());
         assert_eq!(config.return_url().as_str(), "http://127.0.0.1:3000/thank-you");
     }
 
@@ -539,26 +502,6 @@ mod tests {
         let faults = parse(&[], &[("SITE_URL", "http://ttr.example")]).unwrap_err();
         assert!(faults.iter().any(|fault| fault.contains("https in production")), "{faults:?}");
         assert!(faults.iter().any(|fault| fault.contains("whop is not configured")), "{faults:?}");
-    }
-
-    #[test]
-    fn whop_is_on_when_its_webhook_secret_is_set() {
-        let config = parse(
-            &[],
-            &[
-                ("SITE_URL", "https://ttr.example"),
-                ("WHOP_WEBHOOK_SECRET", "ws_old, ws_new"),
-                ("WHOP_PLAN_ID", "plan_1"),
-                ("WHOP_API_KEY", "key"),
-            ],
-        )
-        .unwrap();
-        let whop = config.whop.unwrap();
-        assert_eq!(whop.webhook_keys.len(), 2);
-        assert_eq!(whop.checkout_url.as_str(), "https://whop.com/checkout/plan_1");
-        assert_eq!(whop.api.unwrap().url.as_str(), "https://api.whop.com/api/v1");
-        assert_eq!(config.mode, Mode::Production);
-        assert!(config.simulator.is_none());
     }
 
     #[test]
@@ -631,6 +574,8 @@ mod tests {
                 ("WHOP_WEBHOOK_SECRET", "canary1"),
                 ("WHOP_PLAN_ID", "plan_1"),
                 ("WHOP_API_KEY", "canary2"),
+                ("STRIPE_WEBHOOK_SECRET", "canary6"),
+                ("STRIPE_API_KEY", "canary7"),
                 ("AUREA_ADMIN_TOKEN", "canary3"),
                 ("AUREA_RECEIVE_KEYS", "canary4:ttr"),
                 ("AUREA_API_URL", "https://aurea.example/api"),

@@ -78,9 +78,9 @@ fn header<'a>(headers: &'a HeaderMap, header_name: &str) -> Result<&'a str, Reje
     value.to_str().map_err(|_| Rejection::Malformed)
 }
 
-/// Takes digits only: a sign or a space would let two texts stand for one time.
+/// Takes digits only, the first of them no zero: a sign, a space or a zero would let two texts stand for one time.
 fn seconds(text: &str, now: Millis) -> Result<i64, Rejection> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let signed_at: i64 = digits.then(|| text.parse().ok()).flatten().ok_or(Rejection::Malformed)?;
     if (now / 1000).abs_diff(signed_at) > TOLERANCE_SECONDS.unsigned_abs() {
         return Err(Rejection::Stale);
@@ -112,6 +112,12 @@ pub fn standard_webhooks(
     Ok(id.to_owned())
 }
 
+/// In the one way of writing it: a signature with a letter changed to its capital is another text.
+fn lower_hex(text: &str) -> Option<Vec<u8>> {
+    let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+    lower.then(|| hex::decode(text).ok()).flatten()
+}
+
 /// `t=<seconds>,v1=<hex>[,v1=<hex>]` in one header; signed is `{t}.{body}`. Schemes other than `v1` are ignored.
 pub fn timestamped_hex(
     headers: &HeaderMap,
@@ -125,7 +131,7 @@ pub fn timestamped_hex(
     let (_, time) = pairs.iter().find(|(key, _)| *key == "t").ok_or(Rejection::Malformed)?;
     let signed_at = seconds(time, now)?.to_string();
     let signatures: Vec<Vec<u8>> =
-        pairs.iter().filter(|(key, _)| *key == "v1").filter_map(|(_, text)| hex::decode(text).ok()).collect();
+        pairs.iter().filter(|(key, _)| *key == "v1").filter_map(|(_, text)| lower_hex(text)).collect();
     any_matches(keys, &[signed_at.as_bytes(), b".", body], &signatures)
 }
 
@@ -214,7 +220,16 @@ mod tests {
 
     #[test]
     fn a_time_that_is_not_digits_is_malformed() {
-        for time in ["", "abc", "-1", "+1703001200", " 1703001200", "1703001200.5", "99999999999999999999"] {
+        for time in [
+            "",
+            "abc",
+            "-1",
+            "+1703001200",
+            " 1703001200",
+            "01703001200",
+            "1703001200.5",
+            "99999999999999999999",
+        ] {
             let mut changed = signed_by_the_library("ws_secret", NOW / 1000);
             changed.insert("webhook-timestamp", time.parse().unwrap());
             assert_eq!(
@@ -242,7 +257,9 @@ mod tests {
         assert_eq!(check(&format!("t=1703001200,v1=00,v1={hex},v0=ff")), Ok(()));
         assert_eq!(check(&format!("t=1703001200,v0={hex}")), Err(Rejection::Wrong));
         assert_eq!(check(&format!("t=1703001200,v1={}", &hex[..62])), Err(Rejection::Wrong));
+        assert_eq!(check(&format!("t=1703001200,v1={}", hex.to_uppercase())), Err(Rejection::Wrong));
         assert_eq!(check(&format!("v1={hex}")), Err(Rejection::Malformed));
+        assert_eq!(check(&format!("t=01703001200,v1={hex}")), Err(Rejection::Malformed));
         assert_eq!(check(&format!("t=1703000000,v1={hex}")), Err(Rejection::Stale));
     }
 

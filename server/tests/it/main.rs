@@ -18,5 +18,6 @@ mod site;
 mod startup;
 mod store;
 mod store_outbox;
+mod stripe;
 mod support;
 mod webhook;

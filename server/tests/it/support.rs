@@ -70,8 +70,7 @@ impl TestApp {
         let mut env = environment(&folder.path().join("ttr.db"), addr);
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::load(leptos_toml(), &env).unwrap();
-        let whop = config.whop.clone().unwrap();
-        let application = serve::build(&config, whop, false).await.unwrap();
+        let application = serve::build(&config, &config.providers, false).await.unwrap();
         let server = tokio::spawn(async move {
             let (clients, stopping) = (application.clients, application.stopping);
             accept::serve(listener, application.router, Settings::default(), clients, stopping).await;

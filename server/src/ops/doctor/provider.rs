@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::provider::whop::Api;
 
 pub(super) async fn check(config: &Config, network: &Network) -> Findings {
-    let Some(whop) = &config.whop else {
+    let Some(whop) = &config.providers.whop else {
         let message = "no provider is set up: the simulator stands in, no money moves";
         let mend = "to sell, set WHOP_WEBHOOK_SECRET, WHOP_PLAN_ID and WHOP_API_KEY from Whop's dashboard";
         return Findings { checks: vec![Check::warn("whop.mode", message, mend)], offset: None };
