@@ -78,7 +78,7 @@ impl Checkout {
         visitor.chain(others).collect()
     }
 
-    /// Where the button is: for a buyer who can't be sent on.
+    /// Where the button is: for a buyer who turns back, or who can't be sent on.
     pub fn front_page(&self) -> Url {
         let mut url = self.return_url.clone();
         url.set_path("/");

@@ -124,7 +124,12 @@ async fn the_buyer_goes_by_the_cart_permalink_with_the_ids_as_attributes() {
     assert_eq!(names(&app.session("s1").await), ["buy_button_clicked", "checkout_started"]);
     let csp = app.get("/").send().await.unwrap().headers()["content-security-policy"].clone();
     let csp = csp.to_str().unwrap();
-    assert!(csp.contains("https://ttr.myshopify.com https://*.myshopify.com https://checkout.shopify.com"), "{csp}");
+    assert!(
+        csp.contains(
+            "https://*.myshopify.com https://checkout.shopify.com https://shop.app https://ttr.myshopify.com"
+        ),
+        "{csp}"
+    );
 }
 
 #[tokio::test]
@@ -212,9 +217,14 @@ impl Remote {
             let second = query.get("page_info").is_some();
             asked.lock().unwrap().push((headers, query));
             let next = next.map_or(format!("http://{host}/admin/api/2026-10/orders.json"), str::to_owned);
-            let link = format!(r#"<{next}?page_info=x>; rel="previous", <{next}?page_info=abc&limit=250>; rel="next""#);
+            let link = format!(
+                r#"<{next}?page_info=x>; rel="previous", <{next}?page_info=abc&limit=250>; rel="next""#
+            );
             let refund = json!({"id": 7, "order_id": 1, "transactions": [{"kind": "refund", "status": "success", "amount": "9.00", "currency": "USD"}]});
-            let first = with(order(1, &ids()), &json!({"refunds": [refund], "financial_status": "partially_refunded"}));
+            let first = with(
+                order(1, &ids()),
+                &json!({"refunds": [refund], "financial_status": "partially_refunded"}),
+            );
             let pending = with(order(2, &ids()), &json!({"financial_status": "pending"}));
             if second {
                 ([("x-page", "2".to_owned())], Json(json!({"orders": [order(3, &ids())]}))).into_response()
@@ -225,7 +235,9 @@ impl Remote {
         // Page after page of the same: only a dispute that is too old ends it.
         let disputes = move |headers: HeaderMap| async move {
             let host = headers["host"].to_str().unwrap().to_owned();
-            let link = format!(r#"<http://{host}/admin/api/2026-10/shopify_payments/disputes.json?page_info=x>; rel="next""#);
+            let link = format!(
+                r#"<http://{host}/admin/api/2026-10/shopify_payments/disputes.json?page_info=x>; rel="next""#
+            );
             match disputes {
                 Ok(Value::Array(none)) if none.is_empty() => Json(json!({"disputes": []})).into_response(),
                 Ok(disputes) => ([("link", link)], Json(json!({ "disputes": disputes }))).into_response(),
@@ -289,7 +301,8 @@ async fn an_app_of_the_dev_dashboard_asks_for_its_token_first() {
     let access = Access::App { client_id: "client_1".into(), secret: APP_SECRET.to_owned().into() };
     assert_eq!(remote.shopify(access).list(0).await.unwrap().len(), 3);
     let asked = remote.asked.lock().unwrap();
-    let expected = json!({"grant_type": "client_credentials", "client_id": "client_1", "client_secret": APP_SECRET});
+    let expected =
+        json!({"grant_type": "client_credentials", "client_id": "client_1", "client_secret": APP_SECRET});
     assert_eq!(asked[0].1, expected);
     assert_eq!(asked[1].0["x-shopify-access-token"], "shpat_of_today");
 }

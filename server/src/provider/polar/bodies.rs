@@ -276,10 +276,10 @@ pub(super) fn created_at(item: &str) -> Option<Millis> {
 /// The seed's keys, else what a checkout link's query carried.
 fn ids(metadata: &Value) -> Metadata {
     let ids = Metadata::found(|key| text_of(&metadata[key]));
-    if ids == Metadata::default() {
-        return text_of(&metadata["reference_id"]).and_then(|text| packed::unpack(&text)).unwrap_or_default();
+    if ids.session_id.is_some() || ids.anonymous_id.is_some() {
+        return ids;
     }
-    ids
+    text_of(&metadata["reference_id"]).and_then(|text| packed::unpack(&text)).unwrap_or_default()
 }
 
 /// The sum of counts of Polar's minor units.

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::signature::{Key, Rejection, standard_webhooks};
-use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, packed};
+use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, in_api, origins, packed};
 use crate::domain::{DAY, Millis};
 
 mod bodies;
@@ -110,7 +110,7 @@ impl Polar {
         if let Some(ip) = checkout.ip {
             body["customer_ip_address"] = ip.to_string().into();
         }
-        let request = self.http.post(api.route("checkouts")).bearer_auth(api.key.expose_secret());
+        let request = self.http.post(in_api(&api.url, "checkouts/")).bearer_auth(api.key.expose_secret());
         let request = request.header("polar-version", VERSION).json(&body);
         let Made { url } = request.timeout(API_DEADLINE).send().await?.error_for_status()?.json().await?;
         if matches!(url.scheme(), "https" | "http") { Ok(url) } else { Err(BeginError::BadUrl) }
@@ -128,7 +128,7 @@ impl Polar {
         let created_after = Timestamp::from_millisecond(since).unwrap_or_default().to_string();
         let mut facts = Vec::new();
         for number in 1..=PAGES {
-            let mut url = api.route(what);
+            let mut url = in_api(&api.url, &format!("{what}/"));
             url.query_pairs_mut()
                 .append_pair("page", &number.to_string())
                 .append_pair("limit", PAGE)
@@ -159,25 +159,14 @@ impl Polar {
         Err(ListError::Unreadable(format!("{what}: the list has no end")))
     }
 
-    fn configured(&self) -> impl Iterator<Item = &Url> {
-        let api = self.settings.api.as_ref().map(|api| &api.url);
-        self.settings.checkout_url.iter().chain(api)
+    fn configured(&self) -> [Option<&Url>; 2] {
+        [self.settings.checkout_url.as_ref(), self.settings.api.as_ref().map(|api| &api.url)]
     }
 
     /// Polar's sandbox is another host with accounts of its own; nothing in a delivery tells it.
     fn is_sandbox(&self) -> bool {
-        self.configured()
-            .filter_map(Url::host_str)
-            .any(|host| host.ends_with(".polar.sh") && host.contains("sandbox"))
-    }
-}
-
-impl Api {
-    /// Polar's routes end with a slash, and without it Polar redirects.
-    fn route(&self, what: &str) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}/{what}/", self.url.path().trim_end_matches('/')));
-        url
+        let mut hosts = self.configured().into_iter().flatten().filter_map(Url::host_str);
+        hosts.any(|host| host.ends_with(".polar.sh") && host.contains("sandbox"))
     }
 }
 
@@ -215,14 +204,7 @@ impl Provider for Polar {
     }
 
     fn redirect_origins(&self) -> Vec<String> {
-        let mut origins: Vec<String> = ORIGINS.iter().map(|origin| (*origin).to_owned()).collect();
-        for url in self.configured() {
-            let origin = url.origin().ascii_serialization();
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
-        }
-        origins
+        origins(ORIGINS, self.configured())
     }
 
     fn verify(&self, headers: &HeaderMap, body: &[u8], now: Millis) -> Result<Option<String>, Rejection> {

@@ -183,7 +183,9 @@ impl Refund<'_> {
                     let currency = transaction.currency.as_deref().or(currency).ok_or("no currency")?;
                     amount(transaction.amount, currency)
                 })
-                .reduce(|sum, next| sum?.plus(next?).ok_or_else(|| "in several currencies".to_owned()));
+                .reduce(|sum, next| {
+                    sum?.plus(next?).ok_or_else(|| "in several currencies, or too much".to_owned())
+                });
             Some((wanted, sum?))
         })
     }

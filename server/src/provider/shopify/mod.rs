@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::signature::{Key, Rejection, base64_of_body};
-use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider};
+use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, in_api, origins};
 use crate::domain::{DAY, Millis};
 
 mod bodies;
@@ -114,7 +114,9 @@ impl Shopify {
         read: fn(&str) -> Result<Vec<Fact>, String>,
     ) -> Result<Vec<Fact>, ListError> {
         let mut facts = Vec::new();
-        let mut next = Some(api.route(what, query));
+        let mut first = in_api(&api.url, what);
+        first.query_pairs_mut().extend_pairs(query);
+        let mut next = Some(first);
         for _ in 0..PAGES {
             let Some(url) = next else { return Ok(facts) };
             let answer = self.http.get(url).header("x-shopify-access-token", token).send().await?;
@@ -142,13 +144,6 @@ impl Shopify {
 }
 
 impl Api {
-    fn route(&self, what: &str, query: &[(&str, &str)]) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}/{what}", self.url.path().trim_end_matches('/')));
-        url.query_pairs_mut().extend_pairs(query);
-        url
-    }
-
     /// The access token, as a header that no log shows.
     async fn token(&self, http: &reqwest::Client) -> Result<HeaderValue, ListError> {
         let token = match &self.access {
@@ -214,8 +209,7 @@ impl Provider for Shopify {
     }
 
     fn redirect_origins(&self) -> Vec<String> {
-        let own = self.settings.checkout_url.iter().map(|url| url.origin().ascii_serialization());
-        own.chain(ORIGINS.iter().map(|origin| (*origin).to_owned())).collect()
+        origins(ORIGINS, [self.settings.checkout_url.as_ref()])
     }
 
     fn verify(&self, headers: &HeaderMap, body: &[u8], _: Millis) -> Result<Option<String>, Rejection> {
