@@ -286,6 +286,19 @@ async fn a_refused_whop_key_and_a_return_by_http_are_named() {
 }
 
 #[tokio::test]
+async fn a_stripe_without_a_link_to_fall_back_to_and_with_a_refused_key_is_named() {
+    let mut patient = Patient::sound();
+    let stripe = upstream(StatusCode::UNAUTHORIZED, &[]).await;
+    patient.set("TTR__CHECKOUT__PROVIDER", "stripe");
+    patient.set("STRIPE_WEBHOOK_SECRET", "whsec_0123456789canary");
+    patient.set("STRIPE_API_KEY", "pk_live_0123456789canary");
+    patient.set("STRIPE_PRICE_ID", "price_1");
+    patient.set("STRIPE_API_URL", &format!("http://{stripe}/v1"));
+    patient.redact(stripe, "STRIPE");
+    snapshot("stripe_key_refused", &complaints(patient).await);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_ten_minutes_off_is_named() {
     let mut patient = Patient::sound();
     let ten_minutes_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);

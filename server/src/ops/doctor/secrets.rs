@@ -19,8 +19,17 @@ const KINDS: &[Kind] = &[
     ("AUREA_ADMIN_TOKEN", whole),
     ("AUREA_API_KEY", whole),
     ("AUREA_RECEIVE_KEYS", keys),
+    ("STRIPE_API_KEY", whole),
+    ("STRIPE_WEBHOOK_SECRET", parts),
     ("WHOP_API_KEY", whole),
     ("WHOP_WEBHOOK_SECRET", parts),
+];
+
+/// How the secrets begin that providers give out.
+const BEGINNINGS: &[(&str, &[&str])] = &[
+    ("STRIPE_API_KEY", &["sk_", "rk_"]),
+    ("STRIPE_WEBHOOK_SECRET", &["whsec_"]),
+    ("WHOP_WEBHOOK_SECRET", &["ws_", "whsec_"]),
 ];
 
 /// What people leave in the place of a secret.
@@ -73,11 +82,12 @@ fn read(&(variable, split): &Kind, env: &HashMap<String, String>) -> Vec<Secret>
 fn of_one(secret: &Secret, mode: Option<Mode>) -> Option<Check> {
     let (variable, value) = (secret.variable, secret.value.expose_secret());
     let lower = value.to_ascii_lowercase();
-    let from_whop = variable.starts_with("WHOP_");
-    let copy = if from_whop {
-        format!("copy it anew from Whop's dashboard into {variable}, whole and without quotes")
-    } else {
-        format!("set {variable} to 32 random characters: openssl rand -hex 16")
+    let given_by = [("STRIPE_", "Stripe"), ("WHOP_", "Whop")].iter().find(|it| variable.starts_with(it.0));
+    let copy = match given_by {
+        Some((_, giver)) => {
+            format!("copy it anew from {giver}'s dashboard into {variable}, whole and without quotes")
+        }
+        None => format!("set {variable} to 32 random characters: openssl rand -hex 16"),
     };
     if PLACEHOLDERS.iter().any(|word| lower.contains(word)) {
         return Some(Check::fail(ID, format!("{variable} looks like a placeholder"), copy));
@@ -89,10 +99,16 @@ fn of_one(secret: &Secret, mode: Option<Mode>) -> Option<Check> {
         let message = format!("{variable} has less than {SHORTEST} characters and can be guessed");
         return Some(Check::bad_in(mode, ID, message, copy));
     }
-    if variable == "WHOP_WEBHOOK_SECRET" && !["ws_", "whsec_"].iter().any(|prefix| value.starts_with(prefix))
+    if let Some((_, beginnings)) = BEGINNINGS.iter().find(|it| it.0 == variable)
+        && !beginnings.iter().any(|beginning| value.starts_with(beginning))
     {
-        let message = "WHOP_WEBHOOK_SECRET does not begin with ws_, as Whop's webhook secrets do";
+        let message = format!("{variable} does not begin with {}, as it should", beginnings.join(" or "));
         return Some(Check::warn(ID, message, copy));
+    }
+    let of_test_mode = ["sk_test_", "rk_test_"].iter().any(|beginning| value.starts_with(beginning));
+    if of_test_mode && mode == Some(Mode::Production) {
+        let message = format!("{variable} is of the provider's test mode: no money moves");
+        return Some(Check::warn(ID, message, format!("set {variable} to a live key")));
     }
     None
 }
