@@ -33,6 +33,9 @@ const DISPUTES: &str = "shopify_payments/disputes.json";
 /// How the Admin API answers when the shop does not take money by Shopify Payments, or the token may not see disputes.
 const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
 
+/// The header with the access token.
+const TOKEN: &str = "x-shopify-access-token";
+
 /// Disputes are listed by when they began; one is decided within that time.
 const DECIDED_WITHIN: Millis = 120 * DAY;
 
@@ -119,7 +122,7 @@ impl Shopify {
         let mut next = Some(first);
         for _ in 0..PAGES {
             let Some(url) = next else { return Ok(facts) };
-            let answer = self.http.get(url).header("x-shopify-access-token", token).send().await?;
+            let answer = self.http.get(url).header(TOKEN, token).send().await?;
             if what == DISPUTES && WITHOUT_DISPUTES.contains(&answer.status()) {
                 tracing::debug!(status = %answer.status(), "Shopify lists no disputes to us");
                 return Ok(facts);
@@ -144,19 +147,40 @@ impl Shopify {
 }
 
 impl Api {
+    /// A request that changes nothing and tells whether we may ask: for one order, or for the app's token.
+    pub fn probe(&self, http: &reqwest::Client) -> reqwest::RequestBuilder {
+        match &self.access {
+            Access::Token(token) => {
+                let mut url = in_api(&self.url, ORDERS);
+                url.query_pairs_mut().append_pair("limit", "1").append_pair("fields", "id");
+                http.get(url).header(TOKEN, token.expose_secret())
+            }
+            Access::App { client_id, secret } => self.grant(http, client_id, secret),
+        }
+    }
+
+    fn grant(
+        &self,
+        http: &reqwest::Client,
+        client_id: &str,
+        secret: &SecretString,
+    ) -> reqwest::RequestBuilder {
+        let mut url = self.url.clone();
+        url.set_path("/admin/oauth/access_token");
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("client_secret", secret.expose_secret()),
+        ];
+        http.post(url).form(&form)
+    }
+
     /// The access token, as a header that no log shows.
     async fn token(&self, http: &reqwest::Client) -> Result<HeaderValue, ListError> {
         let token = match &self.access {
             Access::Token(token) => token.clone(),
             Access::App { client_id, secret } => {
-                let mut url = self.url.clone();
-                url.set_path("/admin/oauth/access_token");
-                let form = [
-                    ("grant_type", "client_credentials"),
-                    ("client_id", client_id),
-                    ("client_secret", secret.expose_secret()),
-                ];
-                let answer = http.post(url).form(&form).send().await?.error_for_status()?;
+                let answer = self.grant(http, client_id, secret).send().await?.error_for_status()?;
                 answer.json::<Granted>().await?.access_token.into()
             }
         };
