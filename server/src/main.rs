@@ -103,12 +103,11 @@ async fn run(config: Config) -> Result<(), ServeError> {
         Some(settings) => Some(Simulator::start(&config, settings).await?),
         None => None,
     };
-    let whop = match (&config.whop, &simulator) {
-        (Some(whop), _) => whop.clone(),
-        (None, Some(simulator)) => simulator.whop_settings(),
-        (None, None) => unreachable!("the configuration has a provider or the simulator"),
+    let providers = match &simulator {
+        Some(simulator) => simulator.stand_in(config.providers.clone()),
+        None => config.providers.clone(),
     };
-    let application = serve::build(&config, whop, simulator.is_some()).await?;
+    let application = serve::build(&config, &providers, simulator.is_some()).await?;
     tracing::info!("the site is at {}", config.site.origin());
     if let Some(simulator) = &simulator {
         tracing::info!(

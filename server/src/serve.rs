@@ -16,6 +16,7 @@ use crate::bookkeeper::Bookkeeper;
 use crate::checkout::Checkouts;
 use crate::client::Clients;
 use crate::clock::{Clock, WallClock};
+use crate::config::providers::Providers;
 use crate::config::{Config, Mode};
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
@@ -24,7 +25,10 @@ use crate::outbox::aurea::Aurea;
 use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
-use crate::provider::whop::{self, Whop};
+use crate::provider::polar::Polar;
+use crate::provider::shopify::Shopify;
+use crate::provider::stripe::Stripe;
+use crate::provider::whop::Whop;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
@@ -49,6 +53,9 @@ pub enum ServeError {
         /// Why not.
         error: std::io::Error,
     },
+    /// Nobody would begin the buy button's checkout.
+    #[error("the buy button's provider is not on")]
+    NoProvider,
     /// The HTTP client can't be made.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -73,10 +80,10 @@ pub struct Application {
     pub stopping: Stopping,
 }
 
-/// Puts the program together. `whop` is how the provider, real or simulated, is reached.
+/// Puts the program together. `providers` are the configured ones, or the simulator in the place of the buy button's.
 pub async fn build(
     config: &Config,
-    whop: whop::Settings,
+    providers: &Providers,
     simulated: bool,
 ) -> Result<Application, ServeError> {
     let http = reqwest::Client::builder()
@@ -86,7 +93,9 @@ pub async fn build(
         .build()?;
     let store = Arc::new(SqliteStore::open(&config.database)?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
-    let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
+    let providers_on = providers_on(providers, &http);
+    let buy_button = providers_on.iter().find(|provider| provider.name() == providers.buy_button);
+    let buy_button = Arc::clone(buy_button.ok_or(ServeError::NoProvider)?);
     let reload_port = reload_port();
     let stopping = Stopping::default();
     let clients = Clients::new(config.site.trusted_proxies.clone());
@@ -97,14 +106,15 @@ pub async fn build(
             .into_iter()
             .flatten()
             .collect::<Vec<_>>(),
-        form_origins: &provider.redirect_origins(),
+        form_origins: &buy_button.redirect_origins(),
         reload_port: site.reload_port,
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        provider,
+        buy_button,
+        providers: providers_on,
         pages: Pages::render(&site),
         simulated,
         identity,
@@ -120,6 +130,17 @@ pub async fn build(
         https: config.site.url.scheme() == "https",
     };
     Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping })
+}
+
+/// Every provider that is on: deliveries of these are taken.
+fn providers_on(settings: &Providers, http: &reqwest::Client) -> Vec<Arc<dyn Provider>> {
+    let whop = settings.whop.clone().map(|it| Arc::new(Whop::new(it, http.clone())) as Arc<dyn Provider>);
+    let stripe =
+        settings.stripe.clone().map(|it| Arc::new(Stripe::new(it, http.clone())) as Arc<dyn Provider>);
+    let polar = settings.polar.clone().map(|it| Arc::new(Polar::new(it, http.clone())) as Arc<dyn Provider>);
+    let shopify =
+        settings.shopify.clone().map(|it| Arc::new(Shopify::new(it, http.clone())) as Arc<dyn Provider>);
+    [whop, stripe, polar, shopify].into_iter().flatten().collect()
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -182,7 +203,8 @@ fn reload_port() -> Option<u16> {
 /// What the handlers' rooms are made of.
 struct Rooms {
     store: Arc<dyn Store>,
-    provider: Arc<dyn Provider>,
+    buy_button: Arc<dyn Provider>,
+    providers: Vec<Arc<dyn Provider>>,
     pages: Pages,
     simulated: bool,
     identity: String,
@@ -192,12 +214,12 @@ struct Rooms {
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients } = rooms;
+    let Rooms { store, buy_button, providers, pages, simulated, identity, outbox, stopping, clients } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.listeners();
     let checkouts = Checkouts {
         store: Arc::clone(&store),
-        provider: Arc::clone(&provider),
+        provider: buy_button,
         funnel: funnel.clone(),
         product: config.product.clone(),
         price: config.price,
@@ -233,14 +255,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         }),
         limit: Arc::new(Limit::new(clients.clone())),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
-        backend: Arc::new(ServerBackend {
-            checkouts,
-            webhooks,
-            providers: vec![provider],
-            clients,
-            origin,
-            outbox,
-        }),
+        backend: Arc::new(ServerBackend { checkouts, webhooks, providers, clients, origin, outbox }),
         report,
         store,
         stopping,

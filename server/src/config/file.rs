@@ -21,6 +21,12 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) whop: Whop,
     #[serde(default)]
+    pub(super) stripe: Stripe,
+    #[serde(default)]
+    pub(super) polar: Polar,
+    #[serde(default)]
+    pub(super) shopify: Shopify,
+    #[serde(default)]
     pub(super) aurea: Aurea,
     #[serde(default)]
     pub(super) webhooks: Webhooks,
@@ -105,6 +111,52 @@ impl Default for Whop {
             api_url: "https://api.whop.com/api/v1".into(),
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Stripe {
+    pub(super) checkout_url: Option<String>,
+    pub(super) price_id: Option<String>,
+    pub(super) mode: String,
+    pub(super) account: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Stripe {
+    fn default() -> Self {
+        Self {
+            checkout_url: None,
+            price_id: None,
+            mode: "payment".into(),
+            account: None,
+            api_url: "https://api.stripe.com/v1".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Polar {
+    pub(super) checkout_url: Option<String>,
+    pub(super) product_id: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Polar {
+    fn default() -> Self {
+        Self { checkout_url: None, product_id: None, api_url: "https://api.polar.sh/v1".into() }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Shopify {
+    pub(super) checkout_url: Option<String>,
+    pub(super) shop: Option<String>,
+    pub(super) variant_id: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) api_url: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -14,7 +14,11 @@ use crate::domain::Millis;
 pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
 
+pub mod packed;
+pub mod polar;
+pub mod shopify;
 pub mod signature;
+pub mod stripe;
 pub mod whop;
 
 /// A provider of checkouts.
@@ -72,6 +76,14 @@ impl Checkout {
             (metadata::CHECKOUT_STARTED_AT, self.started_at.to_string()),
         ];
         visitor.chain(others).collect()
+    }
+
+    /// Where the button is: for a buyer who turns back, or who can't be sent on.
+    pub fn front_page(&self) -> Url {
+        let mut url = self.return_url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        url
     }
 }
 
@@ -229,6 +241,25 @@ pub fn text_of(value: &serde_json::Value) -> Option<String> {
         serde_json::Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// The address of `path` in the API whose base is `api`.
+fn in_api(api: &Url, path: &str) -> Url {
+    let mut url = api.clone();
+    url.set_path(&format!("{}/{path}", api.path().trim_end_matches('/')));
+    url
+}
+
+/// A provider's own origins, then those of addresses that the owner configured (a domain of their own, a simulator).
+fn origins<'a>(own: &[&str], configured: impl IntoIterator<Item = Option<&'a Url>>) -> Vec<String> {
+    let mut origins: Vec<String> = own.iter().map(|origin| (*origin).to_owned()).collect();
+    for url in configured.into_iter().flatten() {
+        let origin = url.origin().ascii_serialization();
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    origins
 }
 
 /// Why a provider's own list can't be had.

@@ -11,9 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
+use crate::config::providers::Providers;
 use crate::config::{self, Config};
 use crate::provider::signature::Key;
-use crate::provider::whop::{Api, Settings};
+use crate::provider::whop::{self, Api, Settings};
 use crate::serve::{ServeError, listen};
 
 mod deliveries;
@@ -99,8 +100,13 @@ impl Simulator {
         Ok(Self { inner })
     }
 
+    /// The providers with this one, playing Whop, as the buy button's.
+    pub fn stand_in(&self, others: Providers) -> Providers {
+        Providers { buy_button: whop::NAME, whop: Some(self.whop_settings()), ..others }
+    }
+
     /// How to reach it, in the words of a real Whop.
-    pub fn whop_settings(&self) -> Settings {
+    fn whop_settings(&self) -> Settings {
         let base = Url::parse(&self.origin());
         let at = |path: &str| base.as_ref().map(|base| base.join(path).unwrap_or_else(|_| base.clone()));
         let (Ok(checkout_url), Ok(api_url)) = (at(&format!("/checkout/{PLAN}")), at("/api/v1")) else {

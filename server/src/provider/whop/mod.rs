@@ -17,11 +17,14 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::signature::{Key, Rejection, standard_webhooks, timestamped_hex};
-use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider};
+use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, in_api, origins};
 use crate::domain::Millis;
 use bodies::{listed_dispute, listed_payment, listed_refund};
 
 mod bodies;
+
+/// Its name in routes, settings and the ledger.
+pub const NAME: &str = "whop";
 
 /// A buyer does not wait longer than this for Whop's API; the link takes over.
 const API_DEADLINE: Duration = Duration::from_secs(3);
@@ -57,14 +60,6 @@ pub struct Api {
     pub company_id: Option<String>,
 }
 
-impl Api {
-    fn at(&self, path: &str) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
-        url
-    }
-}
-
 /// Whop as a provider.
 pub struct Whop {
     settings: Settings,
@@ -98,7 +93,7 @@ impl Whop {
         });
         let answer = self
             .http
-            .post(api.at("checkout_configurations"))
+            .post(in_api(&api.url, "checkout_configurations"))
             .bearer_auth(api.key.expose_secret())
             .header("idempotency-key", &checkout.click_id)
             .json(&body)
@@ -125,7 +120,7 @@ impl Whop {
         let mut facts = Vec::new();
         let mut after = None;
         for _ in 0..PAGES {
-            let mut url = api.at(what);
+            let mut url = in_api(&api.url, what);
             url.query_pairs_mut()
                 .extend_pairs(query)
                 .append_pair("first", PAGE)
@@ -165,7 +160,7 @@ enum BeginError {
 #[async_trait]
 impl Provider for Whop {
     fn name(&self) -> &'static str {
-        "whop"
+        NAME
     }
 
     async fn begin(&self, checkout: &Checkout) -> Begun {
@@ -182,15 +177,8 @@ impl Provider for Whop {
     }
 
     fn redirect_origins(&self) -> Vec<String> {
-        let mut origins: Vec<String> = ORIGINS.iter().map(|origin| (*origin).to_owned()).collect();
-        let configured = [Some(&self.settings.checkout_url), self.settings.api.as_ref().map(|api| &api.url)];
-        for url in configured.into_iter().flatten() {
-            let origin = url.origin().ascii_serialization();
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
-        }
-        origins
+        let api = self.settings.api.as_ref().map(|api| &api.url);
+        origins(ORIGINS, [Some(&self.settings.checkout_url), api])
     }
 
     fn verify(&self, headers: &HeaderMap, body: &[u8], now: Millis) -> Result<Option<String>, Rejection> {
