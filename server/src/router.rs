@@ -102,6 +102,8 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/api/checkout", post(backend::checkout).layer(DefaultBodyLimit::max(64 * 1024)))
         .route("/api/webhooks/whop", deliveries())
         .route("/api/webhooks/stripe", deliveries())
+        .route("/api/webhooks/polar", deliveries())
+        .route("/api/webhooks/shopify", deliveries())
         .route("/api/track/events", events())
         .route("/api/pulse", events())
         // Not nested: a server function is found by its whole path.

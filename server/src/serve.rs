@@ -25,6 +25,8 @@ use crate::outbox::aurea::Aurea;
 use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
+use crate::provider::polar::Polar;
+use crate::provider::shopify::Shopify;
 use crate::provider::stripe::Stripe;
 use crate::provider::whop::Whop;
 use crate::report::Report;
@@ -135,7 +137,10 @@ fn providers_on(settings: &Providers, http: &reqwest::Client) -> Vec<Arc<dyn Pro
     let whop = settings.whop.clone().map(|it| Arc::new(Whop::new(it, http.clone())) as Arc<dyn Provider>);
     let stripe =
         settings.stripe.clone().map(|it| Arc::new(Stripe::new(it, http.clone())) as Arc<dyn Provider>);
-    [whop, stripe].into_iter().flatten().collect()
+    let polar = settings.polar.clone().map(|it| Arc::new(Polar::new(it, http.clone())) as Arc<dyn Provider>);
+    let shopify =
+        settings.shopify.clone().map(|it| Arc::new(Shopify::new(it, http.clone())) as Arc<dyn Provider>);
+    [whop, stripe, polar, shopify].into_iter().flatten().collect()
 }
 
 /// The worker, with a lane for each destination that is configured.

@@ -23,6 +23,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) stripe: Stripe,
     #[serde(default)]
+    pub(super) polar: Polar,
+    #[serde(default)]
+    pub(super) shopify: Shopify,
+    #[serde(default)]
     pub(super) aurea: Aurea,
     #[serde(default)]
     pub(super) webhooks: Webhooks,
@@ -129,6 +133,30 @@ impl Default for Stripe {
             api_url: "https://api.stripe.com/v1".into(),
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Polar {
+    pub(super) checkout_url: Option<String>,
+    pub(super) product_id: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Polar {
+    fn default() -> Self {
+        Self { checkout_url: None, product_id: None, api_url: "https://api.polar.sh/v1".into() }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Shopify {
+    pub(super) checkout_url: Option<String>,
+    pub(super) shop: Option<String>,
+    pub(super) variant_id: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) api_url: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

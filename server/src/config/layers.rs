@@ -25,6 +25,14 @@ const PLAIN_NAMES: &[(&str, &str)] = &[
     ("STRIPE_CHECKOUT_URL", "stripe.checkout_url"),
     ("STRIPE_PRICE_ID", "stripe.price_id"),
     ("STRIPE_API_URL", "stripe.api_url"),
+    ("POLAR_CHECKOUT_URL", "polar.checkout_url"),
+    ("POLAR_PRODUCT_ID", "polar.product_id"),
+    ("POLAR_API_URL", "polar.api_url"),
+    ("SHOPIFY_CHECKOUT_URL", "shopify.checkout_url"),
+    ("SHOPIFY_SHOP", "shopify.shop"),
+    ("SHOPIFY_VARIANT_ID", "shopify.variant_id"),
+    ("SHOPIFY_CLIENT_ID", "shopify.client_id"),
+    ("SHOPIFY_API_URL", "shopify.api_url"),
 ];
 
 /// Keys that somebody may write into the file by mistake, and where they belong.
@@ -33,6 +41,10 @@ const SECRET_KEYS: &[(&str, &str)] = &[
     ("whop.webhook_secret", "WHOP_WEBHOOK_SECRET"),
     ("stripe.api_key", "STRIPE_API_KEY"),
     ("stripe.webhook_secret", "STRIPE_WEBHOOK_SECRET"),
+    ("polar.api_key", "POLAR_API_KEY"),
+    ("polar.webhook_secret", "POLAR_WEBHOOK_SECRET"),
+    ("shopify.api_key", "SHOPIFY_API_KEY"),
+    ("shopify.webhook_secret", "SHOPIFY_WEBHOOK_SECRET"),
     ("aurea.api_key", "AUREA_API_KEY"),
     ("aurea.admin_token", "AUREA_ADMIN_TOKEN"),
     ("aurea.receive_keys", "AUREA_RECEIVE_KEYS"),

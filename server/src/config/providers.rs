@@ -3,15 +3,15 @@
 //! A provider is on when its webhook secret is set. `[checkout] provider` says whose checkout the buy button begins; the
 //! others only take deliveries.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::secrets::{OfProvider, Secrets};
 use super::{Faults, Mode, file, web_url};
 use crate::provider::signature::Key;
-use crate::provider::{stripe, whop};
+use crate::provider::{polar, shopify, stripe, whop};
 
 /// Every provider that there is.
-pub const NAMES: &[&str] = &[whop::NAME, stripe::NAME];
+pub const NAMES: &[&str] = &[whop::NAME, stripe::NAME, polar::NAME, shopify::NAME];
 
 /// The providers that are on, and the buy button's.
 #[derive(Clone, Debug)]
@@ -22,6 +22,10 @@ pub struct Providers {
     pub whop: Option<whop::Settings>,
     /// Stripe, when it is on.
     pub stripe: Option<stripe::Settings>,
+    /// Polar, when it is on.
+    pub polar: Option<polar::Settings>,
+    /// Shopify, when it is on.
+    pub shopify: Option<shopify::Settings>,
 }
 
 /// `buy_button` is the one of [`NAMES`] that the buy button leads to.
@@ -37,6 +41,8 @@ pub(super) fn providers(
         buy_button,
         whop: secrets.of(whop::NAME).and_then(|secrets| whop(&file.whop, secrets, &mut room)),
         stripe: secrets.of(stripe::NAME).and_then(|secrets| stripe(&file.stripe, secrets, &mut room)),
+        polar: secrets.of(polar::NAME).and_then(|secrets| polar(&file.polar, secrets, &mut room)),
+        shopify: secrets.of(shopify::NAME).and_then(|secrets| shopify(&file.shopify, secrets, &mut room)),
     }
 }
 
@@ -63,7 +69,7 @@ impl Room<'_, '_> {
     }
 }
 
-/// Whop and Stripe sign with the bytes of the whole secret.
+/// Whop, Stripe and Shopify sign with the bytes of the whole secret.
 fn raw_keys(secrets: &OfProvider) -> Vec<Key> {
     secrets.webhook.iter().map(|secret| Key::raw(secret.expose_secret())).collect()
 }
@@ -125,6 +131,88 @@ fn stripe(file: &file::Stripe, secrets: &OfProvider, room: &mut Room<'_, '_>) ->
     }
     let account = file.account.clone();
     Some(stripe::Settings { checkout_url, api, account, webhook_keys: raw_keys(secrets) })
+}
+
+fn polar(file: &file::Polar, secrets: &OfProvider, room: &mut Room<'_, '_>) -> Option<polar::Settings> {
+    let checkout_url = match &file.checkout_url {
+        Some(link) => Some(room.web_url("polar.checkout_url", link)?),
+        None => None,
+    };
+    if room.buy_button == polar::NAME && checkout_url.is_none() {
+        room.faults.add(
+            "polar.checkout_url",
+            "is needed for the buy button: set POLAR_CHECKOUT_URL to a checkout link (with an API key it is the way out when the API fails)",
+        );
+        return None;
+    }
+    let api = match &secrets.api_key {
+        Some(key) => {
+            let url = room.web_url("polar.api_url", &file.api_url)?;
+            Some(polar::Api { url, key: key.clone(), product_id: file.product_id.clone() })
+        }
+        None => None,
+    };
+    let webhook_keys =
+        secrets.webhook.iter().flat_map(|secret| polar::keys(secret.expose_secret())).collect();
+    Some(polar::Settings { checkout_url, api, webhook_keys })
+}
+
+fn shopify(file: &file::Shopify, secrets: &OfProvider, room: &mut Room<'_, '_>) -> Option<shopify::Settings> {
+    let link = match (&file.checkout_url, &file.shop, &file.variant_id) {
+        (Some(link), ..) => Some(link.clone()),
+        (None, Some(shop), Some(variant)) => Some(format!("https://{shop}/cart/{variant}:1")),
+        _ => None,
+    };
+    let checkout_url = match link {
+        Some(link) => Some(room.web_url("shopify.checkout_url", &link)?),
+        None => None,
+    };
+    match &checkout_url {
+        Some(url) if !url.path().contains("/cart/") => {
+            room.faults.add(
+                "shopify.checkout_url",
+                "must be a cart permalink such as https://shop.myshopify.com/cart/VARIANT:1: other pages carry no ids",
+            );
+            return None;
+        }
+        None if room.buy_button == shopify::NAME => {
+            room.faults.add(
+                "shopify.checkout_url",
+                "is needed for the buy button: set SHOPIFY_CHECKOUT_URL to a cart permalink, or SHOPIFY_SHOP and SHOPIFY_VARIANT_ID",
+            );
+            return None;
+        }
+        _ => {}
+    }
+    let of_the_link = checkout_url.as_ref().and_then(url::Url::host_str);
+    let of_the_link = of_the_link.filter(|host| host.ends_with(".myshopify.com")).map(str::to_owned);
+    let shop = file.shop.clone().or(of_the_link);
+    let api = match &secrets.api_key {
+        Some(key) => Some(shopify_api(file, shop.as_deref(), key, room)?),
+        None => None,
+    };
+    Some(shopify::Settings { checkout_url, shop, api, webhook_keys: raw_keys(secrets) })
+}
+
+fn shopify_api(
+    file: &file::Shopify,
+    shop: Option<&str>,
+    key: &SecretString,
+    room: &mut Room<'_, '_>,
+) -> Option<shopify::Api> {
+    let url = file
+        .api_url
+        .clone()
+        .or_else(|| Some(format!("https://{}/admin/api/{}", shop?, shopify::API_VERSION)));
+    let Some(url) = url else {
+        room.faults.add("shopify.shop", "is needed with an API key: set SHOPIFY_SHOP to shop.myshopify.com");
+        return None;
+    };
+    let access = match &file.client_id {
+        Some(client_id) => shopify::Access::App { client_id: client_id.clone(), secret: key.clone() },
+        None => shopify::Access::Token(key.clone()),
+    };
+    Some(shopify::Api { url: room.web_url("shopify.api_url", &url)?, access })
 }
 
 #[cfg(test)]
@@ -207,6 +295,79 @@ mod tests {
     #[test]
     fn the_buy_button_needs_a_provider_that_there_is() {
         let faults = parse(&[], &[("TTR__CHECKOUT__PROVIDER", "paypal")]).unwrap_err();
-        assert_eq!(faults, ["TTR__CHECKOUT__PROVIDER: must be \"whop\" or \"stripe\""]);
+        let expected = r#"TTR__CHECKOUT__PROVIDER: must be "whop" or "stripe" or "polar" or "shopify""#;
+        assert_eq!(faults, [expected]);
+    }
+
+    #[test]
+    fn polar_sells_by_its_checkout_link_and_both_generations_of_secrets_are_keys() {
+        let sells = ("TTR__CHECKOUT__PROVIDER", "polar");
+        let secret = ("POLAR_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,my own secret");
+        let link = ("POLAR_CHECKOUT_URL", "https://buy.polar.sh/polar_cl_1");
+        let api = [("POLAR_API_KEY", "polar_oat_1"), ("POLAR_PRODUCT_ID", "prod_1")];
+        let polar =
+            parse(&[], &[&[sells, secret, link], &api[..]].concat()).unwrap().providers.polar.unwrap();
+        assert_eq!(polar.webhook_keys.len(), 3, "the first secret does not tell its age");
+        let api = polar.api.unwrap();
+        assert_eq!(
+            (api.url.as_str(), api.product_id.as_deref()),
+            ("https://api.polar.sh/v1", Some("prod_1"))
+        );
+        let faults = parse(&[], &[sells, secret, ("POLAR_API_KEY", "polar_oat_1")]).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].contains("polar.checkout_url: is needed"), "{faults:?}");
+        let only_takes_deliveries = parse(&[], &[secret]).unwrap().providers;
+        assert!(only_takes_deliveries.polar.is_some() && only_takes_deliveries.buy_button == "whop");
+    }
+
+    const SHOPIFY_SELLS: (&str, &str) = ("TTR__CHECKOUT__PROVIDER", "shopify");
+    const SHOPIFY_SECRET: (&str, &str) = ("SHOPIFY_WEBHOOK_SECRET", "shpss_1,shop_secret");
+
+    #[test]
+    fn shopify_sells_by_a_cart_permalink_that_is_given_or_made() {
+        let shopify = |env: &[(&str, &str)]| {
+            let config = parse(&[], &[&[SHOPIFY_SELLS, SHOPIFY_SECRET], env].concat()).unwrap();
+            config.providers.shopify.unwrap()
+        };
+        let made = shopify(&[("SHOPIFY_SHOP", "ttr.myshopify.com"), ("SHOPIFY_VARIANT_ID", "808950810")]);
+        assert_eq!(made.checkout_url.unwrap().as_str(), "https://ttr.myshopify.com/cart/808950810:1");
+        assert_eq!((made.webhook_keys.len(), made.shop.as_deref()), (2, Some("ttr.myshopify.com")));
+        let given = shopify(&[
+            ("SHOPIFY_CHECKOUT_URL", "https://ttr.myshopify.com/cart/1:1"),
+            ("SHOPIFY_API_KEY", "shpat_1"),
+        ]);
+        assert_eq!(given.shop.as_deref(), Some("ttr.myshopify.com"));
+        let api = given.api.unwrap();
+        assert_eq!(api.url.as_str(), "https://ttr.myshopify.com/admin/api/2026-10");
+        assert!(matches!(api.access, shopify::Access::Token(_)));
+        let own_domain = [
+            ("SHOPIFY_CHECKOUT_URL", "https://shop.example/cart/1:1"),
+            ("SHOPIFY_SHOP", "ttr.myshopify.com"),
+        ];
+        let own_domain = shopify(
+            &[&own_domain[..], &[("SHOPIFY_API_KEY", "shpss_1"), ("SHOPIFY_CLIENT_ID", "c")]].concat(),
+        );
+        assert_eq!(own_domain.shop.as_deref(), Some("ttr.myshopify.com"));
+        assert!(
+            matches!(own_domain.api.unwrap().access, shopify::Access::App { client_id, .. } if client_id == "c")
+        );
+    }
+
+    #[test]
+    fn a_shop_that_can_not_sell_or_not_be_asked_is_a_fault() {
+        for (more, expected) in [
+            (&[][..], "shopify.checkout_url: is needed"),
+            (&[("SHOPIFY_VARIANT_ID", "1")], "shopify.checkout_url: is needed"),
+            (
+                &[("SHOPIFY_CHECKOUT_URL", "https://shop.example/products/ttr")],
+                "SHOPIFY_CHECKOUT_URL: must be a cart permalink",
+            ),
+            (
+                &[("SHOPIFY_CHECKOUT_URL", "https://shop.example/cart/1:1"), ("SHOPIFY_API_KEY", "k")],
+                "shopify.shop: is needed",
+            ),
+        ] {
+            let faults = parse(&[], &[&[SHOPIFY_SELLS, SHOPIFY_SECRET], more].concat()).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains(expected), "{faults:?}");
+        }
     }
 }

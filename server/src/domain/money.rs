@@ -107,6 +107,12 @@ impl Money {
         Ok(Self { minor, currency })
     }
 
+    /// The sum, unless the currencies differ or nothing costs that much.
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let minor = self.minor.checked_add(other.minor).filter(|minor| *minor <= LARGEST)?;
+        (self.currency == other.currency).then_some(Self { minor, ..self })
+    }
+
     /// Adds the amount to the sum of its currency, the first of its currency as a sum of its own.
     pub fn add_to(self, sums: &mut Vec<Self>) {
         match sums.iter_mut().find(|sum| sum.currency == self.currency) {

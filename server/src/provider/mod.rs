@@ -14,6 +14,9 @@ use crate::domain::Millis;
 pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
 
+pub mod packed;
+pub mod polar;
+pub mod shopify;
 pub mod signature;
 pub mod stripe;
 pub mod whop;
@@ -73,6 +76,14 @@ impl Checkout {
             (metadata::CHECKOUT_STARTED_AT, self.started_at.to_string()),
         ];
         visitor.chain(others).collect()
+    }
+
+    /// Where the button is: for a buyer who turns back, or who can't be sent on.
+    pub fn front_page(&self) -> Url {
+        let mut url = self.return_url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        url
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use app::event::{AnonymousId, EventId, SessionId};
+use axum::Router;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::{Map, Value, json};
 use server::accept::{self, Settings};
@@ -139,6 +140,14 @@ impl TestApp {
 pub(crate) fn sign(secret: &str, id: &str, seconds: i64, body: &str) -> String {
     let library = standardwebhooks::Webhook::from_bytes(secret.as_bytes().to_vec()).unwrap();
     library.sign(id, seconds, body.as_bytes()).unwrap()
+}
+
+/// Serves a router from now on, as somebody else's server; gives its origin.
+pub(crate) async fn serve_here(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{addr}")
 }
 
 /// A batch of events of one session, in the seed's shape.

@@ -324,9 +324,9 @@ pub const PURCHASE: &str = "purchase";
 pub fn totals(conversions: &[Conversion], of: impl Fn(&Conversion) -> Option<Money>) -> Vec<Money> {
     let mut sums: Vec<Money> = Vec::new();
     for conversion in conversions {
-        let money = of(conversion)
-            .map(|money| Money { minor: if conversion.test { 0 } else { money.minor }, ..money });
-        money.into_iter().for_each(|money| money.add_to(&mut sums));
+        if let Some(money) = of(conversion) {
+            Money { minor: if conversion.test { 0 } else { money.minor }, ..money }.add_to(&mut sums);
+        }
     }
     sums
 }

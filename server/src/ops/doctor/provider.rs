@@ -1,27 +1,44 @@
 //! The buy button's provider: how buyers get there, and whether their ids come back.
 
-use reqwest::StatusCode;
+use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::Check;
 use super::network::{Findings, Network, Silence};
 use crate::config::Config;
-use crate::provider::{stripe, whop};
+use crate::provider::{polar, shopify, stripe, whop};
 
 pub(super) async fn check(config: &Config, network: &Network) -> Findings {
     let providers = &config.providers;
-    match (providers.buy_button, &providers.whop, &providers.stripe) {
-        (whop::NAME, Some(whop), _) => of_whop(whop, config, network).await,
-        (stripe::NAME, _, Some(stripe)) => of_stripe(stripe, network).await,
-        (stripe::NAME, ..) => simulated(
-            "stripe.mode",
-            "to sell, set STRIPE_WEBHOOK_SECRET and STRIPE_CHECKOUT_URL from Stripe's dashboard",
-        ),
-        _ => simulated(
-            "whop.mode",
-            "to sell, set WHOP_WEBHOOK_SECRET, WHOP_PLAN_ID and WHOP_API_KEY from Whop's dashboard",
-        ),
+    let name = providers.buy_button;
+    if let (whop::NAME, Some(whop)) = (name, &providers.whop) {
+        of_whop(whop, config, network).await
+    } else if let (stripe::NAME, Some(stripe)) = (name, &providers.stripe) {
+        of_stripe(stripe, network).await
+    } else if let (polar::NAME, Some(polar)) = (name, &providers.polar) {
+        of_polar(polar, network).await
+    } else if let (shopify::NAME, Some(shopify)) = (name, &providers.shopify) {
+        of_shopify(shopify, network).await
+    } else {
+        match name {
+            stripe::NAME => simulated(
+                "stripe.mode",
+                "to sell, set STRIPE_WEBHOOK_SECRET and STRIPE_CHECKOUT_URL from Stripe's dashboard",
+            ),
+            polar::NAME => simulated(
+                "polar.mode",
+                "to sell, set POLAR_WEBHOOK_SECRET and POLAR_CHECKOUT_URL from Polar's dashboard",
+            ),
+            shopify::NAME => simulated(
+                "shopify.mode",
+                "to sell, set SHOPIFY_WEBHOOK_SECRET, SHOPIFY_SHOP and SHOPIFY_VARIANT_ID from Shopify's admin",
+            ),
+            _ => simulated(
+                "whop.mode",
+                "to sell, set WHOP_WEBHOOK_SECRET, WHOP_PLAN_ID and WHOP_API_KEY from Whop's dashboard",
+            ),
+        }
     }
 }
 
@@ -40,14 +57,14 @@ async fn of_whop(whop: &whop::Settings, config: &Config, network: &Network) -> F
     let asked = Asked {
         id: "whop.api",
         api: &api.url,
-        path: "checkout_configurations", // changes nothing, and needs a permission that the key needs anyway
-        key: &api.key,
+        refusals: &[StatusCode::UNAUTHORIZED],
         silent: "see that this machine may reach it (firewall, proxy, WHOP_API_URL); until then buyers go by the \
                  link and their ids may be lost",
         refused: "make a company API key in Whop's dashboard and set WHOP_API_KEY to it; the sandbox has keys of its own",
         lacking: "give the key checkout_configuration:create and checkout_configuration:basic:read in Whop's dashboard",
     };
-    let mut findings = key(&asked, network).await;
+    // The list changes nothing, and needs a permission that the key needs anyway.
+    let mut findings = list(&asked, "checkout_configurations", &api.key, network).await;
     findings.checks.insert(0, Check::ok("whop.mode", "checkouts are made through the API and carry the ids"));
     findings.checks.push(redirect(config));
     findings
@@ -64,16 +81,73 @@ async fn of_stripe(stripe: &stripe::Settings, network: &Network) -> Findings {
     let asked = Asked {
         id: "stripe.api",
         api: &api.url,
-        path: "events",
-        key: &api.key,
+        refusals: &[StatusCode::UNAUTHORIZED],
         silent: "see that this machine may reach it (firewall, proxy, STRIPE_API_URL); until then buyers go by the \
                  Payment Link",
         refused: "copy a secret or restricted key from Stripe's dashboard into STRIPE_API_KEY",
         lacking: "let the key read events and write Checkout Sessions in Stripe's dashboard",
     };
-    let mut findings = key(&asked, network).await;
+    let mut findings = list(&asked, "events", &api.key, network).await;
     findings.checks.insert(0, mode);
     findings
+}
+
+async fn of_polar(polar: &polar::Settings, network: &Network) -> Findings {
+    let through_api = polar.api.as_ref().is_some_and(|api| api.product_id.is_some());
+    let way =
+        if through_api { "checkouts are made through the API" } else { "buyers go by the checkout link" };
+    let mode = Check::ok("polar.mode", format!("{way} and carry the ids"));
+    let Some(api) = &polar.api else {
+        let message = "without a token Polar can't be asked for payments of which no delivery came";
+        let mend = "set POLAR_API_KEY to an organization access token with orders:read, refunds:read, disputes:read and \
+                    checkouts:write";
+        return Findings { checks: vec![mode, Check::warn("polar.api", message, mend)], offset: None };
+    };
+    let asked = Asked {
+        id: "polar.api",
+        api: &api.url,
+        refusals: &[StatusCode::UNAUTHORIZED],
+        silent: "see that this machine may reach it (firewall, proxy, POLAR_API_URL); until then buyers go by the \
+                 checkout link",
+        refused: "make an organization access token in Polar's dashboard and set POLAR_API_KEY to it; the sandbox has \
+                  tokens of its own",
+        lacking: "give the token orders:read, refunds:read, disputes:read and checkouts:write in Polar's dashboard",
+    };
+    let mut findings = list(&asked, "orders/", &api.key, network).await;
+    findings.checks.insert(0, mode);
+    findings
+}
+
+async fn of_shopify(shopify: &shopify::Settings, network: &Network) -> Findings {
+    let mut checks =
+        vec![Check::ok("shopify.mode", "buyers go by the cart permalink, which carries the ids")];
+    if shopify.shop.is_none() {
+        let message = "deliveries of any shop that knows the secret count";
+        checks.push(Check::warn(
+            "shopify.shop",
+            message,
+            "set SHOPIFY_SHOP to the shop's own domain, shop.myshopify.com",
+        ));
+    }
+    let Some(api) = &shopify.api else {
+        let message = "without a token Shopify can't be asked for payments of which no delivery came";
+        let mend =
+            "set SHOPIFY_CLIENT_ID and SHOPIFY_API_KEY to the id and secret of an app with read_orders";
+        checks.push(Check::warn("shopify.api", message, mend));
+        return Findings { checks, offset: None };
+    };
+    let asked = Asked {
+        id: "shopify.api",
+        api: &api.url,
+        refusals: &[StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED], // an app that is not known, a token
+        silent: "see that this machine may reach it (firewall, proxy, SHOPIFY_API_URL); buyers are not concerned",
+        refused: "copy the app's client id and secret into SHOPIFY_CLIENT_ID and SHOPIFY_API_KEY, and see that the app \
+                  is installed in the shop",
+        lacking: "give the app read_orders (and read_shopify_payments_disputes) and install it anew",
+    };
+    let mut findings = key(&asked, network, |client| api.probe(client)).await;
+    checks.append(&mut findings.checks);
+    Findings { checks, ..findings }
 }
 
 fn stripe_mode(stripe: &stripe::Settings) -> Check {
@@ -90,21 +164,30 @@ fn stripe_mode(stripe: &stripe::Settings) -> Check {
     }
 }
 
-/// Which list is asked for with which key, and how to mend what may be wrong.
+/// Who is asked, and how to mend what may be wrong.
 struct Asked<'a> {
     id: &'static str,
     api: &'a Url,
-    path: &'static str,
-    key: &'a SecretString,
+    /// How it answers whom it does not know.
+    refusals: &'static [StatusCode],
     silent: &'static str,
     refused: &'static str,
     lacking: &'static str,
 }
 
-async fn key(asked: &Asked<'_>, network: &Network) -> Findings {
+/// Asks for one of the API's lists.
+async fn list(asked: &Asked<'_>, path: &str, token: &SecretString, network: &Network) -> Findings {
+    let url = format!("{}/{path}", asked.api.as_str().trim_end_matches('/'));
+    key(asked, network, |client| client.get(url).bearer_auth(token.expose_secret())).await
+}
+
+async fn key(
+    asked: &Asked<'_>,
+    network: &Network,
+    request: impl FnOnce(&Client) -> RequestBuilder,
+) -> Findings {
     let id = asked.id;
-    let url = format!("{}/{}", asked.api.as_str().trim_end_matches('/'), asked.path);
-    let ask = network.ask(|client| client.get(url).bearer_auth(asked.key.expose_secret())).await;
+    let ask = network.ask(request).await;
     let origin = asked.api.origin().ascii_serialization();
     let answer = match ask {
         Ok(answer) => answer,
@@ -120,7 +203,9 @@ async fn key(asked: &Asked<'_>, network: &Network) -> Findings {
         }
     };
     let check = match answer.status {
-        StatusCode::UNAUTHORIZED => Check::fail(id, format!("{origin} refuses the key"), asked.refused),
+        status if asked.refusals.contains(&status) => {
+            Check::fail(id, format!("{origin} refuses the key"), asked.refused)
+        }
         StatusCode::FORBIDDEN => {
             Check::warn(id, format!("{origin} knows the key, but it lacks a permission"), asked.lacking)
         }

@@ -19,6 +19,10 @@ const KINDS: &[Kind] = &[
     ("AUREA_ADMIN_TOKEN", whole),
     ("AUREA_API_KEY", whole),
     ("AUREA_RECEIVE_KEYS", keys),
+    ("POLAR_API_KEY", whole),
+    ("POLAR_WEBHOOK_SECRET", parts),
+    ("SHOPIFY_API_KEY", whole),
+    ("SHOPIFY_WEBHOOK_SECRET", parts),
     ("STRIPE_API_KEY", whole),
     ("STRIPE_WEBHOOK_SECRET", parts),
     ("TTR_WEBHOOK_SECRET", parts),
@@ -28,10 +32,19 @@ const KINDS: &[Kind] = &[
 
 /// How the secrets begin that providers give out.
 const BEGINNINGS: &[(&str, &[&str])] = &[
+    ("POLAR_API_KEY", &["polar_oat_", "polar_pat_"]),
+    ("SHOPIFY_API_KEY", &["shpat_", "shpss_"]),
     ("STRIPE_API_KEY", &["sk_", "rk_"]),
     ("STRIPE_WEBHOOK_SECRET", &["whsec_"]),
     ("WHOP_WEBHOOK_SECRET", &["ws_", "whsec_"]),
 ];
+
+/// Who gives secrets out.
+const GIVERS: &[(&str, &str)] =
+    &[("POLAR_", "Polar"), ("SHOPIFY_", "Shopify"), ("STRIPE_", "Stripe"), ("WHOP_", "Whop")];
+
+/// The secret of a Shopify app signs its deliveries and opens the API.
+const OF_ONE_APP: (&str, &str) = ("SHOPIFY_API_KEY", "SHOPIFY_WEBHOOK_SECRET");
 
 /// What people leave in the place of a secret.
 const PLACEHOLDERS: &[&str] =
@@ -83,7 +96,7 @@ fn read(&(variable, split): &Kind, env: &HashMap<String, String>) -> Vec<Secret>
 fn of_one(secret: &Secret, mode: Option<Mode>) -> Option<Check> {
     let (variable, value) = (secret.variable, secret.value.expose_secret());
     let lower = value.to_ascii_lowercase();
-    let given_by = [("STRIPE_", "Stripe"), ("WHOP_", "Whop")].iter().find(|it| variable.starts_with(it.0));
+    let given_by = GIVERS.iter().find(|it| variable.starts_with(it.0));
     let copy = match given_by {
         Some((_, giver)) => {
             format!("copy it anew from {giver}'s dashboard into {variable}, whole and without quotes")
@@ -116,7 +129,9 @@ fn of_one(secret: &Secret, mode: Option<Mode>) -> Option<Check> {
 
 /// Whoever learns a shared secret by one way can use it on the other.
 fn repeated(secrets: &[Secret]) -> Option<Check> {
-    let same = |a: &Secret, b: &Secret| a.value.expose_secret() == b.value.expose_secret();
+    let same = |a: &Secret, b: &Secret| {
+        (a.variable, b.variable) != OF_ONE_APP && a.value.expose_secret() == b.value.expose_secret()
+    };
     let pair = secrets.iter().enumerate().find_map(|(at, a)| {
         secrets[at + 1..].iter().find(|b| a.variable != b.variable && same(a, b)).map(|b| (a, b))
     });

@@ -10,9 +10,8 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 
-use super::reference::pack;
 use super::{Api, Mode, Settings};
-use crate::provider::{Begun, Carried, Checkout, in_api};
+use crate::provider::{Begun, Carried, Checkout, in_api, packed};
 
 /// A buyer does not wait longer than this for Stripe's API; the link takes over.
 const API_DEADLINE: Duration = Duration::from_secs(3);
@@ -34,18 +33,10 @@ pub(super) async fn begin(settings: &Settings, http: &reqwest::Client, checkout:
 /// The Payment Link with the ids. A site that has none can only show its own page again, where the button still is.
 fn link(settings: &Settings, checkout: &Checkout) -> Url {
     let Some(link) = &settings.checkout_url else {
-        return front_page(checkout);
+        return checkout.front_page();
     };
     let mut url = link.clone();
-    url.query_pairs_mut().append_pair("client_reference_id", &pack(checkout));
-    url
-}
-
-/// Where a buyer goes who turns back.
-fn front_page(checkout: &Checkout) -> Url {
-    let mut url = checkout.return_url.clone();
-    url.set_path("/");
-    url.set_query(None);
+    url.query_pairs_mut().append_pair("client_reference_id", &packed::pack(checkout));
     url
 }
 
@@ -92,8 +83,8 @@ fn fields(mode: Mode, price_id: &str, checkout: &Checkout) -> Vec<(String, Strin
         ("line_items[0][price]", price_id),
         ("line_items[0][quantity]", "1"),
         ("success_url", checkout.return_url.as_str()),
-        ("cancel_url", front_page(checkout).as_str()),
-        ("client_reference_id", &pack(checkout)),
+        ("cancel_url", checkout.front_page().as_str()),
+        ("client_reference_id", &packed::pack(checkout)),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();

@@ -17,7 +17,6 @@ mod begin;
 mod events;
 mod list;
 mod money;
-mod reference;
 
 /// Its name in routes, settings and the ledger.
 pub const NAME: &str = "stripe";

@@ -8,10 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::money;
-use super::super::reference::unpack;
 use super::{Event, id_of, own_id};
 use crate::domain::money::{Currency, Money};
-use crate::provider::{Fact, Failed, Metadata, Named, Paid, PaymentKind, text_of};
+use crate::provider::{Fact, Failed, Metadata, Named, Paid, PaymentKind, packed, text_of};
 
 /// A Checkout Session.
 #[derive(Deserialize)]
@@ -87,7 +86,7 @@ impl Session<'_> {
         if carried != Metadata::default() {
             return carried;
         }
-        self.client_reference_id.as_deref().and_then(unpack).unwrap_or_default()
+        self.client_reference_id.as_deref().and_then(packed::unpack).unwrap_or_default()
     }
 }
 

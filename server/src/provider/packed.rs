@@ -1,24 +1,25 @@
-//! `client_reference_id`: the one field that a Payment Link carries to the checkout and back.
+//! The three ids in one text, for a provider whose link carries a single field to the checkout and back: Stripe's
+//! `client_reference_id`, Polar's `reference_id`.
 //!
 //! Stripe takes letters, digits, `-` and `_`, 200 of them at most, and silently drops anything else
-//! (docs.stripe.com/payment-links/url-parameters). Our ids may hold `-` and `_` themselves, so that no sign can part
-//! them; a length does: `aurea1_{length of the visitor's id}_{visitor}_{session}_{checkout_started_at}`. The visitor's
-//! length is 0 where there is none. What follows the last `_` is the time, and what stands between is the session. With
-//! ids of 64 characters it is 153 long.
+//! (docs.stripe.com/payment-links/url-parameters); Polar takes 500 of any. Our ids may hold `-` and `_` themselves, so
+//! that no sign can part them; a length does: `aurea1_{length of the visitor's id}_{visitor}_{session}_{checkout_started_at}`.
+//! The visitor's length is 0 where there is none. What follows the last `_` is the time, and what stands between is the
+//! session. With ids of 64 characters it is 153 long.
 
-use crate::provider::{Checkout, Metadata};
+use super::{Checkout, Metadata};
 
 /// Names this form, so that a reference of somebody else's is not taken for one.
 const FORM: &str = "aurea1_";
 
 /// The three ids in one text.
-pub(super) fn pack(checkout: &Checkout) -> String {
+pub fn pack(checkout: &Checkout) -> String {
     let visitor = checkout.anonymous_id.as_deref().unwrap_or_default();
     format!("{FORM}{}_{visitor}_{}_{}", visitor.len(), checkout.session_id, checkout.started_at)
 }
 
 /// The ids as they were packed; nothing, if the text is none of ours.
-pub(super) fn unpack(text: &str) -> Option<Metadata> {
+pub fn unpack(text: &str) -> Option<Metadata> {
     let (length, rest) = text.strip_prefix(FORM)?.split_once('_')?;
     let (visitor, rest) = rest.split_at_checked(length.parse().ok()?)?;
     let (session, started_at) = rest.strip_prefix('_')?.rsplit_once('_')?;
