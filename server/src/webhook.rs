@@ -4,18 +4,19 @@
 
 use std::sync::Arc;
 
-use app::event::{AnonymousId, SessionId};
+use app::event::{AnonymousId, SessionId, name};
 use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
-use crate::domain::commit::{Commit, Delivery, DeliveryState};
-use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
-use crate::domain::outbox::Destination;
-use crate::domain::{DAY, Millis};
+use crate::bookkeeper::{Bookkeeper, Heard};
+use crate::domain::Millis;
+use crate::domain::commit::{Delivery, DeliveryState};
+use crate::domain::event::Event;
+use crate::domain::ledger::{Entry, PaymentKind};
+use crate::domain::outbox::Listener;
 use crate::failpoints;
 use crate::provider::signature::Rejection;
-use crate::provider::{Fact, Metadata, Notice, Paid, Provider};
+use crate::provider::{Notice, Provider};
 use crate::store::{Store, StoreError};
 
 /// The largest delivery, bytes (Shopify's orders can be big).
@@ -25,12 +26,12 @@ pub const MAX_BODY: usize = 2 * 1024 * 1024;
 pub struct Webhooks {
     /// Where they are recorded.
     pub store: Arc<dyn Store>,
-    /// The funnel that the payments belong to.
-    pub funnel: FunnelId,
+    /// Reads them for the ledger.
+    pub bookkeeper: Bookkeeper,
     /// Prints the seed's log lines.
     pub development: bool,
     /// Who is told of conversions.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// Why a delivery is not taken.
@@ -58,91 +59,52 @@ impl Webhooks {
         let notice = provider.parse(headers, body);
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
         let delivery_id = delivery.delivery_id.clone();
-        let mut commit = Commit::default();
-        match notice.facts {
-            Ok(facts) => {
-                for fact in facts {
-                    if let Fact::Paid(paid) = fact {
-                        let recorded = record(self.payment(provider.name(), paid, now).await?);
-                        commit.payments.extend(recorded.payments);
-                        commit.conversions.extend(recorded.conversions);
-                        commit.events.extend(recorded.events);
-                    }
-                }
-            }
-            Err(why) => tracing::error!(
+        let heard = Heard { provider: provider.name(), reconciled: false, at: now };
+        let facts = notice.facts.unwrap_or_else(|why| {
+            tracing::error!(
                 provider = provider.name(),
                 delivery_id,
                 why,
                 "an authentic delivery can't be read; it is kept"
-            ),
-        }
+            );
+            Vec::new()
+        });
+        let mut commit = self.bookkeeper.commit(facts, heard).await?;
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
-        let recorded = commit.clone();
+        let entries = commit.entries.clone();
         let committed = self.store.commit(commit).await?;
         failpoints::reach("delivery.after_commit");
         tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");
         if committed.new_delivery {
-            self.log(&recorded);
+            self.log(&entries, &committed.settled);
         }
         Ok(())
     }
 
-    async fn payment(&self, provider: &'static str, paid: Paid, now: Millis) -> Result<Payment, StoreError> {
-        let attribution = self.attribute(paid.metadata, now).await?;
-        Ok(Payment {
-            key: PaymentKey {
-                funnel: self.funnel.clone(),
-                provider: provider.to_owned(),
-                payment_id: paid.payment_id,
-            },
-            kind: paid.kind,
-            amount: paid.amount,
-            // A provider's clock may be behind, but nobody pays in the future.
-            paid_at: paid.paid_at.filter(|at| (0..=now).contains(at)).unwrap_or(now),
-            attribution,
-            received_at: now,
-        })
-    }
-
-    /// Metadata passed through the buyer's browser: what is no id is as good as missing. With only a visitor, the money
-    /// belongs to their newest checkout of the last 24 h, else to a session named after them.
-    async fn attribute(&self, metadata: Metadata, now: Millis) -> Result<Attribution, StoreError> {
-        let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
-        let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
-        if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY).await?;
-            session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
-        }
-        let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
-        Ok(Attribution { session_id, anonymous_id, checkout_started_at })
-    }
-
     /// The lines of the seed's test steps.
-    fn log(&self, commit: &Commit) {
-        for payment in &commit.payments {
+    fn log(&self, entries: &[Entry], settled: &[Event]) {
+        for entry in entries {
+            let Entry::Payment(payment) = entry else { continue };
             let anonymous_id = payment.attribution.anonymous_id.as_ref().map_or("none", AnonymousId::as_str);
             let session_id = payment.attribution.session_id.as_ref().map_or("none", SessionId::as_str);
-            if payment.attribution.session_id.is_none() {
-                tracing::warn!(
-                    payment_id = payment.key.payment_id,
-                    "a payment without a session: it is kept unattributed"
-                );
+            let payment_id = &payment.key.payment_id;
+            if payment.attribution.session_id.is_none() && payment.kind == PaymentKind::First {
+                tracing::warn!(payment_id, "a payment without a session: it is kept unattributed");
             }
             if let Err(fault) = &payment.amount {
-                tracing::error!(
-                    payment_id = payment.key.payment_id,
-                    fault,
-                    "a payment whose amount can't be trusted is kept"
-                );
+                tracing::error!(payment_id, fault, "a payment whose amount can't be trusted is kept");
             }
             if self.development {
                 tracing::info!("Aurea tracking - anonymousId: {anonymous_id}, sessionId: {session_id}");
-                if !commit.events.is_empty() {
-                    tracing::info!("Tracked checkout_completed in Aurea with anonymousId: {anonymous_id}");
-                    tracing::info!("Tracked session_end in Aurea");
-                }
+            }
+        }
+        for event in settled.iter().filter(|_| self.development) {
+            if event.name == name::CHECKOUT_COMPLETED {
+                let anonymous_id = event.anonymous_id.as_ref().map_or("none", AnonymousId::as_str);
+                tracing::info!("Tracked checkout_completed in Aurea with anonymousId: {anonymous_id}");
+            } else {
+                tracing::info!("Tracked {} in Aurea", event.name);
             }
         }
     }
@@ -156,14 +118,9 @@ fn delivery(
     body: &[u8],
     now: Millis,
 ) -> Delivery {
-    let paid = |fact: &Fact| match fact {
-        Fact::Paid(paid) => Some(paid.payment_id.clone()),
-        _ => None,
-    };
-    let payment_id = notice.facts.iter().flatten().find_map(paid);
-    let state = match notice.facts {
-        Ok(_) if payment_id.is_some() => DeliveryState::Recorded,
-        Ok(_) => DeliveryState::Ignored,
+    let state = match &notice.facts {
+        Ok(facts) if facts.is_empty() => DeliveryState::Ignored,
+        Ok(_) => DeliveryState::Recorded,
         Err(_) => DeliveryState::Unparsable,
     };
     Delivery {
@@ -175,6 +132,6 @@ fn delivery(
         state,
         body: body.to_vec(),
         received_at: now,
-        payment_id,
+        payment_id: notice.facts.iter().flatten().next().map(|fact| fact.about().to_owned()),
     }
 }

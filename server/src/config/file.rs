@@ -3,6 +3,8 @@
 use app::{Product, Words};
 use serde::Deserialize;
 
+use crate::outbox::webhooks::MONEY;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -26,6 +28,8 @@ pub(super) struct File {
     pub(super) shopify: Shopify,
     #[serde(default)]
     pub(super) aurea: Aurea,
+    #[serde(default)]
+    pub(super) webhooks: Webhooks,
     #[serde(default)]
     pub(super) simulator: Simulator,
 }
@@ -159,6 +163,19 @@ pub(super) struct Shopify {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Aurea {
     pub(super) url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Webhooks {
+    pub(super) url: Option<String>,
+    pub(super) events: Vec<String>,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { url: None, events: MONEY.map(str::to_owned).into() }
+    }
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ pub(super) struct Secrets {
     providers: HashMap<&'static str, OfProvider>,
     pub(super) admin_token: Option<SecretString>,
     pub(super) aurea_api_key: Option<SecretString>,
+    pub(super) webhook_secrets: Vec<String>,
     /// Key and funnel.
     pub(super) receive_keys: Vec<(SecretString, String)>,
 }
@@ -40,6 +41,7 @@ impl Secrets {
         let providers = NAMES.iter().map(&mut of_provider).collect();
         let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
         let aurea_api_key = secret("AUREA_API_KEY").map(Into::into);
+        let webhook_secrets = secret("TTR_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
         let pairs = secret("AUREA_RECEIVE_KEYS").map(|text| list(&text)).unwrap_or_default();
         let mut receive_keys = Vec::new();
         for pair in pairs {
@@ -53,7 +55,7 @@ impl Secrets {
                 }),
             }
         }
-        Self { providers, admin_token, aurea_api_key, receive_keys }
+        Self { providers, admin_token, aurea_api_key, webhook_secrets, receive_keys }
     }
 
     /// The secrets of a provider, if it is on.

@@ -10,6 +10,7 @@ use tokio::task::JoinError;
 
 use super::moment::{Moment, Said};
 use super::visit;
+use crate::bookkeeper::Bookkeeper;
 use crate::checkout::{Asked, Checkouts};
 use crate::clock::now;
 use crate::config::Config;
@@ -129,7 +130,7 @@ impl Rooms {
         };
         let webhooks = Webhooks {
             store: Arc::clone(&store),
-            funnel: funnel.clone(),
+            bookkeeper: Bookkeeper { store: Arc::clone(&store), funnel: funnel.clone() },
             development: false,
             forward_to: Vec::new(),
         };

@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
-use crate::domain::ledger::{Conversion, Payment};
+use crate::domain::ledger::{Conversion, Dispute, Entry, Payment, Refund};
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
@@ -99,11 +99,15 @@ pub enum PaymentFilter {
     OfSession(SessionId),
 }
 
-/// A payment and the deliveries that told of it, oldest first.
+/// A payment, what happened to its money later, and the deliveries that told of it, oldest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaymentRecord {
     /// The payment.
     pub payment: Payment,
+    /// Its refunds, in each of their states.
+    pub refunds: Vec<Refund>,
+    /// Its disputes, in each of their states.
+    pub disputes: Vec<Dispute>,
     /// Who told of it.
     pub deliveries: Vec<ToldBy>,
 }
@@ -179,6 +183,9 @@ pub trait Store: outbox::OutboxStore {
         filter: PaymentFilter,
         limit: usize,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// Refunds and disputes whose payment is not known, newest first, at most `limit` of each.
+    async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// Tells of every session that a commit changes, from now on. Who listens too slowly misses some.
     fn changes(&self) -> broadcast::Receiver<Changed>;

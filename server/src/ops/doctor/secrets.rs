@@ -25,6 +25,7 @@ const KINDS: &[Kind] = &[
     ("SHOPIFY_WEBHOOK_SECRET", parts),
     ("STRIPE_API_KEY", whole),
     ("STRIPE_WEBHOOK_SECRET", parts),
+    ("TTR_WEBHOOK_SECRET", parts),
     ("WHOP_API_KEY", whole),
     ("WHOP_WEBHOOK_SECRET", parts),
 ];

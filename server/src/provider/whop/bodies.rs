@@ -39,7 +39,7 @@ impl Envelope<'_> {
         // An app is told of its companies' payments under a name of its own.
         let facts = match event_type.strip_prefix("app_").unwrap_or(&event_type) {
             "payment.succeeded" => parse::<Payment>(data).map(|payment| vec![payment.paid()]),
-            "payment.failed" => parse::<Payment>(data).map(|payment| vec![payment.failed()]),
+            "payment.failed" => parse::<Payment>(data).map(|payment| payment.failed().into_iter().collect()),
             "refund.created" | "refund.updated" => refunded(data).map(|fact| vec![fact]),
             "dispute.created" | "dispute.updated" => disputed(data).map(|fact| fact.into_iter().collect()),
             _ => Ok(Vec::new()),
@@ -107,15 +107,11 @@ impl Named for Payment<'_> {
 impl Payment<'_> {
     /// A trial's first payment is one of 0: it converts, and the first charge after it is a renewal.
     fn paid(&self) -> Fact {
-        let kind = match self.billing_reason.as_deref() {
-            Some("subscription_cycle" | "subscription_update") => PaymentKind::Renewal,
-            _ => PaymentKind::First,
-        };
         Fact::Paid(Paid {
             payment_id: self.id.clone(),
             also_known_as: Vec::new(), // a checkout configuration can lead to many payments
             subscription_id: id_in(&self.membership).or_else(|| self.membership_id.clone()),
-            kind,
+            kind: self.kind(),
             amount: amount(self.total.filter(is_something).or(self.final_amount), self.currency.as_deref()),
             paid_at: self.paid_at.as_ref().and_then(millis),
             test: false, // the sandbox is another host with secrets of its own
@@ -123,14 +119,24 @@ impl Payment<'_> {
         })
     }
 
-    fn failed(&self) -> Fact {
+    fn kind(&self) -> PaymentKind {
+        match self.billing_reason.as_deref() {
+            Some("subscription_cycle" | "subscription_update") => PaymentKind::Renewal,
+            _ => PaymentKind::First,
+        }
+    }
+
+    /// Of a checkout: a renewal that failed is tried again, and is no checkout.
+    fn failed(&self) -> Option<Fact> {
         let reason =
             [&self.failure_message, &self.substatus].into_iter().flatten().find(|text| !text.is_empty());
-        Fact::Failed(Failed {
-            id: self.id.clone(),
-            reason: reason.map_or("failed", String::as_str).chars().take(200).collect(),
-            at: self.last_payment_attempt.as_ref().and_then(millis),
-            metadata: self.ids(),
+        (self.kind() == PaymentKind::First).then(|| {
+            Fact::Failed(Failed {
+                id: self.id.clone(),
+                reason: reason.map_or("failed", String::as_str).chars().take(200).collect(),
+                at: self.last_payment_attempt.as_ref().and_then(millis),
+                metadata: self.ids(),
+            })
         })
     }
 
@@ -442,6 +448,8 @@ mod tests {
         let read = facts("payment.failed", data).unwrap();
         let [Fact::Failed(failed)] = &read[..] else { panic!("{read:?}") };
         assert_eq!((failed.id.as_str(), failed.reason.as_str()), ("pay_1", "Your card was declined."));
+        let renewal = r#"{"id":"pay_2","billing_reason":"subscription_cycle"}"#;
+        assert_eq!(facts("payment.failed", renewal), Ok(vec![]));
     }
 
     #[test]

@@ -19,11 +19,13 @@ use super::{
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
+use crate::domain::ledger::Entry;
 use crate::failpoints;
 use readers::Readers;
 use writer::Writer;
 
 pub mod examine;
+mod ledger;
 mod list;
 mod outbox;
 mod owner;
@@ -40,10 +42,11 @@ const OLDEST_SOUND_SQLITE: i32 = 3_051_003;
 fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("schema.sql")),
-        M::up_with_hook(include_str!("summary.sql"), |transaction| Ok(summaries::rebuild(transaction)?)),
+        M::up(include_str!("summary.sql")), // what was stored before is counted once the last step is done
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
+        M::up_with_hook(include_str!("ledger.sql"), |transaction| Ok(summaries::build(transaction)?)),
     ])
 }
 
@@ -153,7 +156,8 @@ impl Store for SqliteStore {
             if commit.delivery.is_some() {
                 failpoints::reach("delivery.before_commit");
             }
-            if !commit.forward_to.is_empty() && committed.new_events.contains(&true) {
+            let news_of = committed.new_events.contains(&true) || !committed.settled.is_empty();
+            if !commit.forward_to.is_empty() && news_of {
                 // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
                 news.send_replace(());
             }
@@ -212,6 +216,11 @@ impl Store for SqliteStore {
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
         self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let funnel = funnel.clone();
+        self.readers.read(move |reader| payments::unjoined(reader, &funnel, limit)).await
     }
 
     fn changes(&self) -> broadcast::Receiver<Changed> {
