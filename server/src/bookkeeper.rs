@@ -8,7 +8,7 @@ use app::event::{AnonymousId, SessionId};
 use crate::domain::commit::Commit;
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{
-    Attribution, Dispute, Entry, Failure, Payment, PaymentKey, Refund, failed_event,
+    Attribution, Dispute, Entry, Failure, Name, Payment, PaymentKey, Refund, failed_event,
 };
 use crate::domain::{DAY, Millis};
 use crate::provider::{Disputed, Fact, Failed, Metadata, Paid, Refunded};
@@ -42,13 +42,17 @@ impl Bookkeeper {
             match fact {
                 Fact::Paid(paid) => commit.entries.push(Entry::Payment(self.payment(paid, heard).await?)),
                 Fact::Refunded(refunded) => {
-                    commit.entries.push(Entry::Refund(self.refund(refunded, heard).await?))
+                    commit.entries.push(Entry::Refund(self.refund(refunded, heard).await?));
                 }
                 Fact::Disputed(disputed) => {
-                    commit.entries.push(Entry::Dispute(self.dispute(disputed, heard)))
+                    commit.entries.push(Entry::Dispute(self.dispute(disputed, heard)));
                 }
+                Fact::Named(named) => commit.entries.push(Entry::Name(Name {
+                    of: self.key(heard.provider, named.payment_id),
+                    also_known_as: named.also_known_as,
+                })),
                 Fact::Failed(failed) => {
-                    commit.events.extend(failed_event(&self.failure(failed, heard).await?))
+                    commit.events.extend(failed_event(&self.failure(failed, heard).await?));
                 }
             }
         }

@@ -130,6 +130,8 @@ pub enum Fact {
     Refunded(Refunded),
     /// The buyer's bank asks for the money back.
     Disputed(Disputed),
+    /// Money has one more name.
+    Named(Named),
 }
 
 impl Fact {
@@ -140,6 +142,7 @@ impl Fact {
             Self::Failed(failed) => &failed.id,
             Self::Refunded(refunded) => &refunded.of,
             Self::Disputed(disputed) => &disputed.of,
+            Self::Named(named) => &named.payment_id,
         }
     }
 }
@@ -210,6 +213,15 @@ pub struct Disputed {
     pub state: DisputeState,
     /// When, if the provider says.
     pub at: Option<Millis>,
+}
+
+/// One more name of a payment, where the provider tells it apart from the money itself. It may come before the payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The payment, by the id that is the ledger's key.
+    pub payment_id: String,
+    /// The name by which refunds and disputes will know it.
+    pub also_known_as: String,
 }
 
 /// The checkout's metadata as it came back.

@@ -262,7 +262,7 @@ pub(super) fn unjoined_json(entry: &Entry) -> Option<Value> {
     match entry {
         Entry::Refund(refund) => Some(refund_json(refund)),
         Entry::Dispute(dispute) => Some(dispute_json(dispute)),
-        Entry::Payment(_) | Entry::Conversion(_) => None,
+        Entry::Payment(_) | Entry::Conversion(_) | Entry::Name(_) => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stripe: from the buy button to the session's conversion, and what its API is asked.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{RawQuery, State};
@@ -86,11 +87,10 @@ async fn buy(app: &TestApp) -> Url {
     Url::parse(response.headers()[header::LOCATION].to_str().unwrap()).unwrap()
 }
 
-async fn only_payment(app: &TestApp) -> Value {
-    let mut payments = app.owner("ttr/payments").await;
-    let payments = payments["payments"].as_array_mut().unwrap();
-    assert_eq!(payments.len(), 1, "{payments:?}");
-    payments.remove(0)
+async fn payment(app: &TestApp, payment_id: &str) -> Value {
+    let payments = app.owner("ttr/payments").await;
+    let found = payments["payments"].as_array().unwrap().iter().find(|it| it["paymentId"] == payment_id);
+    found.unwrap_or_else(|| panic!("{payment_id} is not in {payments}")).clone()
 }
 
 #[tokio::test]
@@ -255,17 +255,19 @@ async fn a_delayed_payment_converts_when_the_money_is_there() {
 
 #[tokio::test]
 async fn money_is_counted_by_stripes_rules() {
+    let app = start(&[]).await;
     for (amount, currency, shown) in [
-        (json!(1000), "jpy", json!(1000)),
-        (json!(5120), "kwd", json!(5.12)),
-        (json!(50_000), "isk", json!(500)),
-        (json!(50_000), "ugx", json!(500)),
-        (json!(5), "mga", json!(5)),
-        (json!(30), "usd", json!(0.3)),
+        (1000, "jpy", json!(1000)),
+        (5120, "kwd", json!(5.12)),
+        (50_000, "isk", json!(500)),
+        (50_000, "ugx", json!(500)),
+        (5, "mga", json!(5)),
+        (30, "usd", json!(0.3)),
     ] {
-        let app = start(&[]).await;
-        delivers(&app, &completed(json!({"amount_total": amount, "currency": currency}))).await;
-        let payment = only_payment(&app).await;
+        let told =
+            json!({"payment_intent": format!("pi_{currency}"), "amount_total": amount, "currency": currency});
+        delivers(&app, &event(&format!("evt_{currency}"), "checkout.session.completed", session(told))).await;
+        let payment = payment(&app, &format!("pi_{currency}")).await;
         assert_eq!(payment["amount"], shown, "{amount} {currency}");
         assert_eq!(payment["currency"], currency.to_uppercase());
     }
@@ -273,21 +275,108 @@ async fn money_is_counted_by_stripes_rules() {
 
 #[tokio::test]
 async fn an_amount_that_can_not_be_trusted_is_kept_with_its_fault() {
-    for (amount, currency, fault) in [
+    let app = start(&[]).await;
+    let cases = [
         (json!(-1), "usd", "is not a whole number"),
         (json!(0.1 + 0.2), "usd", "is not a whole number"),
         (json!(1e30), "usd", "is not a whole number"),
         (json!("99,00"), "usd", "is not a whole number"),
         (json!(550), "isk", "more digits than the currency"),
         (json!(9900), "xxq", "unknown currency"),
-    ] {
-        let app = start(&[]).await;
-        let metadata = json!({"aurea_session_id": "s1"});
-        let told = json!({"amount_total": amount, "currency": currency, "metadata": metadata});
-        delivers(&app, &completed(told)).await;
-        let payment = only_payment(&app).await;
+    ];
+    for (number, (amount, currency, fault)) in cases.iter().enumerate() {
+        let told = json!({
+            "payment_intent": format!("pi_{number}"), "amount_total": amount, "currency": currency,
+            "metadata": {"aurea_session_id": "s1"},
+        });
+        delivers(&app, &event(&format!("evt_{number}"), "checkout.session.completed", session(told))).await;
+        let payment = payment(&app, &format!("pi_{number}")).await;
         assert!(payment["amountFault"].as_str().unwrap().contains(fault), "{payment}");
-        assert_eq!(app.owner("ttr/sessions?converted=true").await["sessions"], json!([]));
+    }
+    assert_eq!(app.owner("ttr/sessions?converted=true").await["sessions"], json!([]));
+}
+
+fn refund(id: &str, payment_intent: &str, amount: i64, status: &str) -> Value {
+    json!({
+        "id": id, "object": "refund", "amount": amount, "currency": "usd", "charge": "ch_1",
+        "payment_intent": payment_intent, "status": status,
+    })
+}
+
+#[tokio::test]
+async fn net_revenue_follows_refunds_and_disputes_of_a_payment() {
+    let app = start(&[]).await;
+    let dispute = |status| {
+        json!({
+            "id": "dp_1", "object": "dispute", "amount": 9900, "currency": "usd", "charge": "ch_1",
+            "payment_intent": "pi_1", "status": status,
+        })
+    };
+    let charge = |refunded| json!({"id": "ch_1", "object": "charge", "amount_refunded": refunded, "currency": "usd", "payment_intent": "pi_1"});
+    delivers(&app, &completed(json!({"metadata": {"aurea_session_id": "s1"}}))).await;
+    for (number, (event_type, object, net)) in [
+        ("refund.created", refund("re_1", "pi_1", 4000, "pending"), 99),
+        ("refund.updated", refund("re_1", "pi_1", 4000, "succeeded"), 59),
+        ("charge.refunded", charge(4000), 59),
+        ("charge.refunded", charge(5000), 49),
+        ("refund.created", refund("re_2", "pi_1", 1000, "succeeded"), 49),
+        ("refund.failed", refund("re_2", "pi_1", 1000, "failed"), 59),
+        ("charge.dispute.created", dispute("warning_needs_response"), 59),
+        ("charge.dispute.funds_withdrawn", dispute("needs_response"), 0),
+        ("charge.dispute.closed", dispute("won"), 59),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        delivers(&app, &event(&format!("evt_later_{number}"), event_type, object)).await;
+        let session = app.session("s1").await;
+        assert_eq!(session["conversionValue"], 99);
+        assert_eq!(session["netValue"], net, "{number} {event_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_refund_of_a_subscriptions_money_finds_it_in_every_order_of_events() {
+    let app = start(&[]).await;
+    let places = (0..256).map(|number: usize| [number & 3, number >> 2 & 3, number >> 4 & 3, number >> 6]);
+    let orders = places.filter(|order| order.iter().collect::<BTreeSet<_>>().len() == order.len());
+    for (number, order) in orders.enumerate() {
+        let id = |prefix: &str| format!("{prefix}_{number}");
+        let parent = json!({"subscription_details": {"subscription": id("sub"), "metadata": {}}});
+        let events = [
+            (
+                "checkout.session.completed",
+                session(json!({
+                    "id": id("cs"), "mode": "subscription", "payment_intent": null, "subscription": id("sub"),
+                    "invoice": id("in"), "metadata": {"aurea_session_id": id("s")},
+                })),
+            ),
+            (
+                "invoice.paid",
+                json!({
+                    "id": id("in"), "billing_reason": "subscription_create", "amount_paid": 9900, "currency": "usd",
+                    "parent": parent,
+                }),
+            ),
+            (
+                "invoice_payment.paid",
+                json!({
+                    "id": id("inpay"), "invoice": id("in"), "payment": {"type": "payment_intent", "payment_intent": id("pi")},
+                }),
+            ),
+            ("refund.created", refund(&id("re"), &id("pi"), 4000, "succeeded")),
+        ];
+        for place in order {
+            let (event_type, object) = &events[place];
+            delivers(&app, &event(&format!("evt_{number}_{place}"), event_type, object.clone())).await;
+        }
+        let session = app.session(&id("s")).await;
+        assert_eq!(
+            (&session["conversionValue"], &session["netValue"]),
+            (&json!(99), &json!(59)),
+            "{order:?}"
+        );
+        assert_eq!(session["conversions"].as_array().unwrap().len(), 1, "{order:?}");
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Entry {
     Dispute(Dispute),
     /// A conversion that somebody with a key tells of: their ledger keeps its payment.
     Conversion(Conversion),
+    /// One more name of a payment, which may come later.
+    Name(Name),
 }
 
 impl Entry {
@@ -49,6 +51,7 @@ impl Entry {
             Self::Refund(refund) => &refund.of,
             Self::Dispute(dispute) => &dispute.of,
             Self::Conversion(conversion) => &conversion.key,
+            Self::Name(name) => &name.of,
         }
     }
 }
@@ -232,6 +235,15 @@ pub struct Refund {
     pub received_at: Millis,
 }
 
+/// One more name of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The payment.
+    pub of: PaymentKey,
+    /// How it is also known.
+    pub also_known_as: String,
+}
+
 /// A dispute in one of its states.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dispute {
@@ -322,9 +334,9 @@ pub const PURCHASE: &str = "purchase";
 pub fn totals(conversions: &[Conversion], of: impl Fn(&Conversion) -> Option<Money>) -> Vec<Money> {
     let mut sums: Vec<Money> = Vec::new();
     for conversion in conversions {
-        let money = of(conversion)
-            .map(|money| Money { minor: if conversion.test { 0 } else { money.minor }, ..money });
-        money.into_iter().for_each(|money| money.add_to(&mut sums));
+        if let Some(money) = of(conversion) {
+            Money { minor: if conversion.test { 0 } else { money.minor }, ..money }.add_to(&mut sums);
+        }
     }
     sums
 }

@@ -74,7 +74,7 @@ async fn create_session(
 }
 
 fn fields(mode: Mode, price_id: &str, checkout: &Checkout) -> Vec<(String, String)> {
-    let made = match mode {
+    let what_it_makes = match mode {
         Mode::Payment => "payment_intent_data",
         Mode::Subscription => "subscription_data",
     };
@@ -90,7 +90,7 @@ fn fields(mode: Mode, price_id: &str, checkout: &Checkout) -> Vec<(String, Strin
     .into();
     for (key, value) in checkout.metadata() {
         fields.push((format!("metadata[{key}]"), value.clone()));
-        fields.push((format!("{made}[metadata][{key}]"), value));
+        fields.push((format!("{what_it_makes}[metadata][{key}]"), value));
     }
     fields
 }

@@ -44,7 +44,7 @@ pub(super) async fn list(
             match event.facts(settings.account.as_deref()) {
                 Ok(told) => facts.extend(told),
                 Err(why) => {
-                    tracing::warn!(event_id = event.id, why, "an event of Stripe's list can't be read")
+                    tracing::warn!(event_id = event.id, why, "an event of Stripe's list can't be read");
                 }
             }
             last = event.id;

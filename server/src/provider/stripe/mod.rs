@@ -115,7 +115,43 @@ impl Provider for Stripe {
 mod tests {
     use super::*;
 
-    // From the official library's own tests (stripe-node, test/Webhook.spec.js): none is published with a header, so this
-    // is HMAC-SHA256("whsec_test_secret", "1703001200." + BODY), computed with OpenSSL.
-    const NOW: Millis = 1_703_001_200_000;
+    /// The payload and the secret of the official library's own tests (stripe-node, test/Webhook.spec.ts).
+    const PAYLOAD: &[u8] = b"{\n  \"id\": \"evt_test_webhook\",\n  \"object\": \"event\"\n}";
+    const SECRET: &str = "whsec_test_secret";
+
+    /// HMAC-SHA256(SECRET, "12345." + PAYLOAD), computed with OpenSSL.
+    const SIGNATURE: &str = "2672d138c9a412830f3bfe2ecc5bfb3277cf6f5b49d0119d77dd6cb64da1257e";
+
+    fn stripe(secrets: &[&str]) -> Stripe {
+        let webhook_keys = secrets.iter().map(|secret| Key::raw(secret)).collect();
+        let settings = Settings { checkout_url: None, api: None, account: None, webhook_keys };
+        Stripe::new(settings, reqwest::Client::new())
+    }
+
+    #[test]
+    fn a_delivery_is_verified_with_the_whole_secret_for_five_minutes() {
+        let verify = |value: &str, secrets: &[&str], seconds: Millis| {
+            let headers =
+                [("stripe-signature".parse().unwrap(), value.parse().unwrap())].into_iter().collect();
+            stripe(secrets).verify(&headers, PAYLOAD, seconds * 1000)
+        };
+        let good = format!("t=12345,v1={SIGNATURE},v0=00");
+        assert_eq!(verify(&good, &[SECRET], 12345), Ok(None));
+        assert_eq!(verify(&good, &["whsec_new", SECRET], 12345 + 300), Ok(None));
+        assert_eq!(verify(&good, &[SECRET], 12345 + 301), Err(Rejection::Stale));
+        assert_eq!(verify(&good, &[SECRET], 12345 - 301), Err(Rejection::Stale));
+        assert_eq!(verify(&good, &["test_secret"], 12345), Err(Rejection::Wrong));
+        let rolled = format!("t=12345,v1={},v1={SIGNATURE}", "0".repeat(64));
+        assert_eq!(verify(&rolled, &[SECRET], 12345), Ok(None));
+        assert_eq!(verify(&format!("t=12345,v0={SIGNATURE}"), &[SECRET], 12345), Err(Rejection::Wrong));
+        assert_eq!(stripe(&[SECRET]).verify(&HeaderMap::new(), PAYLOAD, 0), Err(Rejection::Missing));
+    }
+
+    #[test]
+    fn the_page_may_lead_to_a_domain_of_the_owners() {
+        let mut stripe = stripe(&[]);
+        assert_eq!(stripe.redirect_origins(), ORIGINS);
+        stripe.settings.checkout_url = Some("https://pay.ttr.example/b/abc".parse().unwrap());
+        assert_eq!(stripe.redirect_origins()[2..], ["https://pay.ttr.example"]);
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use app::event::{AnonymousId, SessionId};
 use rusqlite::{Connection, Row, params};
 
-use super::payments::{PAYMENT, insert_payment, payment_of};
+use super::payments::{PAYMENT, insert_name, insert_payment, payment_of};
 use super::rows::{Result, insert_event, money, optional_session_id, unreadable, visitor};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{
@@ -36,6 +36,7 @@ pub(super) fn enter<'a>(
             Entry::Refund(refund) => insert_refund(connection, refund)?,
             Entry::Dispute(dispute) => insert_dispute(connection, dispute)?,
             Entry::Conversion(conversion) => insert_conversion(connection, conversion).map(|_| ())?,
+            Entry::Name(name) => insert_name(connection, &name.of, &name.also_known_as)?,
         }
     }
     let mut entered = Entered::default();

@@ -84,14 +84,19 @@ pub(super) fn insert_payment(connection: &Connection, payment: &Payment) -> Resu
         payment.test,
         payment.reconciled,
     ])?;
-    let mut name = connection.prepare_cached(
-        "INSERT INTO payment_name (funnel, provider, name, payment_id) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-    )?;
     let key = &payment.key;
-    let names = [&key.payment_id].into_iter().chain(&payment.also_known_as).chain(&payment.subscription_id);
-    for known_as in names {
-        name.execute(params![key.funnel.as_str(), key.provider, known_as, key.payment_id])?;
-    }
+    let mut names =
+        [&key.payment_id].into_iter().chain(&payment.also_known_as).chain(&payment.subscription_id);
+    names.try_for_each(|name| insert_name(connection, key, name))
+}
+
+/// One more name of a payment, which may come later.
+pub(super) fn insert_name(connection: &Connection, key: &PaymentKey, name: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO payment_name (funnel, provider, name, payment_id) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![key.funnel.as_str(), key.provider, name, key.payment_id])?;
     Ok(())
 }
 
@@ -142,8 +147,9 @@ pub(super) fn unjoined(connection: &Connection, funnel: &FunnelId, limit: usize)
     let alone = |table: &str, columns: &str| {
         format!(
             "SELECT {columns} FROM {table} AS told WHERE funnel = ?1
-               AND NOT EXISTS (SELECT 1 FROM payment_name AS known WHERE known.funnel = told.funnel
-                               AND known.provider = told.provider AND known.name = told.payment_name)
+               AND NOT EXISTS (SELECT 1 FROM payment_name AS known JOIN payment USING (funnel, provider, payment_id)
+                               WHERE known.funnel = told.funnel AND known.provider = told.provider
+                                 AND known.name = told.payment_name)
                AND NOT EXISTS (SELECT 1 FROM conversion WHERE conversion.funnel = told.funnel
                                AND conversion.provider = told.provider AND conversion.payment_id = told.payment_name)
              ORDER BY received_at DESC LIMIT ?2"

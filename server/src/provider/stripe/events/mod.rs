@@ -20,6 +20,7 @@ pub(super) const TYPES: &[&str] = &[
     "checkout.session.expired",
     "payment_intent.payment_failed",
     "invoice.paid",
+    "invoice_payment.paid",
     "charge.refunded",
     "refund.created",
     "refund.updated",
@@ -83,6 +84,7 @@ impl<'a> Event<'a> {
             "invoice.paid" | "invoice.payment_succeeded" => {
                 Ok(self.object::<paid::Invoice<'_>>()?.paid(self))
             }
+            "invoice_payment.paid" => Ok(self.object::<paid::InvoicePayment>()?.named()),
             "charge.refunded" => self.object::<back::Charge<'_>>()?.refunded(self),
             "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
                 self.object::<back::Refund<'_>>()?.refunded(self)

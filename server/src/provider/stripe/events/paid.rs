@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::super::money;
 use super::{Event, id_of, own_id};
 use crate::domain::money::{Currency, Money};
-use crate::provider::{Fact, Failed, Metadata, Paid, PaymentKind, packed, text_of};
+use crate::provider::{Fact, Failed, Metadata, Named, Paid, PaymentKind, packed, text_of};
 
 /// A Checkout Session.
 #[derive(Deserialize)]
@@ -136,6 +136,24 @@ impl Invoice<'_> {
             test: event.is_test(),
             metadata: Metadata::found(|key| places.iter().find_map(|place| text_of(&place[key]))),
         })]
+    }
+}
+
+/// Says by what an invoice was paid: since 2025 the invoice itself does not, and refunds know nothing else.
+#[derive(Deserialize)]
+pub(super) struct InvoicePayment {
+    #[serde(default)]
+    invoice: Value,
+    #[serde(default)]
+    payment: Value,
+}
+
+impl InvoicePayment {
+    pub(super) fn named(&self) -> Vec<Fact> {
+        let Some(payment_id) = id_of(&self.invoice) else { return Vec::new() };
+        let by = [&self.payment["payment_intent"], &self.payment["charge"]];
+        let named = |also_known_as| Fact::Named(Named { payment_id: payment_id.clone(), also_known_as });
+        by.into_iter().filter_map(id_of).map(named).collect()
     }
 }
 

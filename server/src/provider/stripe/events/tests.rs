@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::provider::{Counts, DisputeState, Disputed, Failed, Paid, PaymentKind, RefundState, Refunded};
+use crate::provider::{
+    Counts, DisputeState, Disputed, Failed, Named, Paid, PaymentKind, RefundState, Refunded,
+};
 
 fn event(event_type: &str, object: Value) -> Value {
     json!({
@@ -178,6 +180,18 @@ fn an_invoice_of_an_older_api_version_is_read() {
         assert_eq!(read.metadata.session_id.as_deref(), Some("s1"));
     }
     assert_eq!(paid("invoice.payment_succeeded", older).payment_id, "in_1");
+}
+
+#[test]
+fn what_paid_an_invoice_is_one_more_name_of_it() {
+    let by = |payment: Value| {
+        facts("invoice_payment.paid", json!({"id": "inpay_1", "invoice": "in_1", "payment": payment}))
+    };
+    let named = |name: &str| Fact::Named(Named { payment_id: "in_1".into(), also_known_as: name.into() });
+    assert_eq!(by(json!({"type": "payment_intent", "payment_intent": "pi_7"})), [named("pi_7")]);
+    assert_eq!(by(json!({"type": "charge", "charge": "ch_7"})), [named("ch_7")]);
+    assert_eq!(by(json!({"type": "payment_record", "payment_record": "pr_1"})), []);
+    assert_eq!(facts("invoice_payment.paid", json!({"id": "inpay_1"})), []);
 }
 
 #[test]
