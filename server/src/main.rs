@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
 use server::failpoints;
-use server::ops::{doctor, login};
+use server::ops::{doctor, login, reconcile};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +33,8 @@ enum Command {
     Serve,
     /// Print a new link to the owner's screens; the old one and every login end
     Login,
+    /// Compare the providers' own lists of payments with ours, and keep what no delivery brought
+    Reconcile(reconcile::Args),
     /// Say what is wrong with the site, and how to mend it
     Doctor(doctor::Args),
     /// Fill the store with made-up visits, to try the screens
@@ -60,11 +62,16 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    let quiet = matches!(command, Command::Demo(_)); // a line for each made-up visit helps nobody
+    // A line for each made-up visit helps nobody, and what was compared is printed.
+    let quiet = matches!(command, Command::Demo(_) | Command::Reconcile(_));
     log(config.mode, if quiet { "error" } else { "info" });
     let done: Result<(), Box<dyn Error>> = match command {
         Command::Serve => runtime.block_on(run(config)).map_err(Into::into),
         Command::Login => runtime.block_on(login::renew(&config)).map_err(Into::into),
+        Command::Reconcile(args) => match runtime.block_on(serve::reconcile(&config, &args)) {
+            Ok(code) => return code,
+            Err(error) => Err(error.into()),
+        },
         Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
         Command::Doctor(_) => unreachable!("it was answered without a configuration"),
     };

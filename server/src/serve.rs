@@ -1,6 +1,7 @@
 //! Start-up and shutdown: puts the rooms together, listens, and leaves nothing unwritten.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,11 @@ use crate::client::Clients;
 use crate::clock::{Clock, WallClock};
 use crate::config::providers::Providers;
 use crate::config::{Config, Mode};
+use crate::domain::Millis;
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
+use crate::ops::reconcile::{self, Job, Reconciler};
 use crate::outbox::aurea::Aurea;
 use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
@@ -38,6 +41,9 @@ use crate::stopping::Stopping;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
+
+/// What `ttr reconcile` found is told in this time, or by the program that serves.
+const TELLING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the program can't run.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +80,8 @@ pub struct Application {
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
     pub outbox: Arc<Outbox>,
+    /// Compares the providers' lists with the ledger, again and again.
+    pub job: Option<Job>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
@@ -86,14 +94,9 @@ pub async fn build(
     providers: &Providers,
     simulated: bool,
 ) -> Result<Application, ServeError> {
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(3))
-        .timeout(Duration::from_secs(20))
-        .build()?;
     let store = Arc::new(SqliteStore::open(&config.database)?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
-    let providers_on = providers_on(providers, &http);
+    let providers_on = providers_on(providers)?;
     let buy_button = providers_on.iter().find(|provider| provider.name() == providers.buy_button);
     let buy_button = Arc::clone(buy_button.ok_or(ServeError::NoProvider)?);
     let reload_port = reload_port();
@@ -111,6 +114,13 @@ pub async fn build(
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let every = config.reconcile.every;
+    let job = (!every.is_zero()).then(|| Job {
+        reconciler: reconciler(config, &(Arc::clone(&store) as Arc<dyn Store>), &outbox),
+        providers: providers_on.clone(),
+        every,
+        back: Millis::try_from(config.reconcile.back.as_millis()).unwrap_or(Millis::MAX),
+    });
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         buy_button,
@@ -129,18 +139,42 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping })
+    Ok(Application { router: router(state, &shell), clients, store, outbox, job, new_token, stopping })
 }
 
 /// Every provider that is on: deliveries of these are taken.
-fn providers_on(settings: &Providers, http: &reqwest::Client) -> Vec<Arc<dyn Provider>> {
+fn providers_on(settings: &Providers) -> Result<Vec<Arc<dyn Provider>>, reqwest::Error> {
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(20))
+        .build()?;
     let whop = settings.whop.clone().map(|it| Arc::new(Whop::new(it, http.clone())) as Arc<dyn Provider>);
     let stripe =
         settings.stripe.clone().map(|it| Arc::new(Stripe::new(it, http.clone())) as Arc<dyn Provider>);
     let polar = settings.polar.clone().map(|it| Arc::new(Polar::new(it, http.clone())) as Arc<dyn Provider>);
     let shopify =
         settings.shopify.clone().map(|it| Arc::new(Shopify::new(it, http.clone())) as Arc<dyn Provider>);
-    [whop, stripe, polar, shopify].into_iter().flatten().collect()
+    Ok([whop, stripe, polar, shopify].into_iter().flatten().collect())
+}
+
+/// What compares the providers' lists with the ledger.
+fn reconciler(config: &Config, store: &Arc<dyn Store>, outbox: &Outbox) -> Reconciler {
+    let bookkeeper = Bookkeeper { store: Arc::clone(store), funnel: config.funnel.id.clone() };
+    Reconciler { store: Arc::clone(store), bookkeeper, forward_to: outbox.listeners() }
+}
+
+/// `ttr reconcile`: compares once; what was found is told before it ends, or by the program that serves.
+pub async fn reconcile(config: &Config, args: &reconcile::Args) -> Result<ExitCode, ServeError> {
+    let sqlite = Arc::new(SqliteStore::open(&config.database)?);
+    let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
+    let outbox = outbox(config, Arc::clone(&store), &store.identity().await?)?;
+    let providers = providers_on(&config.providers)?;
+    let code = reconcile::run(&reconciler(config, &store, &outbox), &providers, args).await;
+    outbox.drive(TELLING_PATIENCE).await?;
+    outbox.stop().await;
+    sqlite.close().await;
+    Ok(code)
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -269,8 +303,12 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
     let settings = Settings::default().within_file_limit();
+    let job = application.job.map(|job| tokio::spawn(job.run()));
     let work = async {
         accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
+        if let Some(job) = job {
+            job.abort(); // what it was writing is written whole or not at all
+        }
         application.outbox.stop().await;
         application.store.close().await;
         tracing::info!("stopped; everything is on disk");

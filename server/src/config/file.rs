@@ -13,6 +13,8 @@ pub(super) struct File {
     pub(super) page: Words,
     pub(super) checkout: Checkout,
     #[serde(default)]
+    pub(super) reconcile: Reconcile,
+    #[serde(default)]
     pub(super) tracking: Tracking,
     #[serde(default)]
     pub(super) site: Site,
@@ -56,6 +58,19 @@ pub(super) struct Tracking {
 impl Default for Tracking {
     fn default() -> Self {
         Self { consent: "implied".into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Reconcile {
+    pub(super) every: String,
+    pub(super) back: String,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { every: "15m".into(), back: "72h".into() }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use app::{Product, Words};
 use ipnet::IpNet;
@@ -52,6 +53,8 @@ pub struct Config {
     pub consent_required: bool,
     /// The providers that are on, and the buy button's.
     pub providers: Providers,
+    /// How the providers' own lists are compared with ours.
+    pub reconcile: Reconcile,
     /// Plays the buy button's provider, when that is not on, in development.
     pub simulator: Option<Simulator>,
     /// Who may post events with a key.
@@ -80,6 +83,15 @@ pub struct Funnel {
     pub id: FunnelId,
     /// Of amounts that name none.
     pub currency: Currency,
+}
+
+/// How the providers' own lists are compared with ours while the program serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconcile {
+    /// How often; zero is never.
+    pub every: Duration,
+    /// How far back.
+    pub back: Duration,
 }
 
 /// Where the site is.
@@ -203,6 +215,8 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
     let providers = buy_button.map(|name| providers(&file, name, &secrets, mode, faults));
     let simulated = buy_button.filter(|name| secrets.of(name).is_none());
     let simulator = simulated.and_then(|name| simulator(&file.simulator, name, mode, faults));
+    let every = duration("reconcile.every", &file.reconcile.every, faults);
+    let back = duration("reconcile.back", &file.reconcile.back, faults);
     let receive_keys = receive_keys(&secrets, faults);
     let aurea = told::aurea(&file.aurea, &secrets, mode, site.as_ref(), faults);
     let webhooks = told::webhooks(file.webhooks, &secrets, mode, site.as_ref(), faults);
@@ -216,12 +230,18 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         database: database?,
         consent_required: consent_required?,
         providers: providers?,
+        reconcile: Reconcile { every: every?, back: back? },
         simulator,
         receive_keys,
         aurea,
         webhooks,
         admin_token: secrets.admin_token,
     })
+}
+
+fn duration(key: &str, text: &str, faults: &mut Faults<'_>) -> Option<Duration> {
+    let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| duration.try_into().ok());
+    faults.check(key, duration.ok_or("must be a time such as \"15m\" or \"72h\""))
 }
 
 fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {

@@ -14,6 +14,7 @@ use crate::store::Store;
 
 pub mod doctor;
 pub mod login;
+pub mod reconcile;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {

@@ -57,6 +57,8 @@ struct Seen {
     configurations: HashMap<String, Configuration>,
     /// `Idempotency-Key` to configuration.
     keys: HashMap<String, String>,
+    /// What was paid.
+    payments: Vec<Value>,
     /// Every configuration and checkout visit, for tests and the curious.
     requests: Vec<Value>,
 }

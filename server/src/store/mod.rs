@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
-use crate::domain::ledger::{Conversion, Dispute, Entry, Payment, Refund};
+use crate::domain::ledger::{Conversion, Dispute, Entry, Payment, PaymentKey, Purchase, Refund};
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
@@ -97,6 +97,13 @@ pub enum PaymentFilter {
     Unattributed,
     /// Those of one session.
     OfSession(SessionId),
+    /// Those of one provider that were paid then or later.
+    PaidSince {
+        /// Whose.
+        provider: &'static str,
+        /// When, ms.
+        since: Millis,
+    },
 }
 
 /// A payment, what happened to its money later, and the deliveries that told of it, oldest first.
@@ -183,6 +190,9 @@ pub trait Store: outbox::OutboxStore {
         filter: PaymentFilter,
         limit: usize,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// Everything that was told about a payment, by any of its names, and about those that belong together with it.
+    async fn purchase(&self, about: &PaymentKey) -> Result<Purchase, StoreError>;
 
     /// Refunds and disputes whose payment is not known, newest first, at most `limit` of each.
     async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError>;

@@ -17,6 +17,7 @@ mod login;
 mod money_rules;
 mod owner;
 mod polar;
+mod reconcile;
 mod screens;
 mod shopify;
 mod site;

@@ -204,6 +204,16 @@ impl Payment {
     }
 }
 
+impl Payment {
+    /// Whether another telling of this payment fills no gap.
+    fn says_all_of(&self, other: &Self) -> bool {
+        (self.amount.is_ok() || other.amount.is_err())
+            && (self.attribution.session_id.is_some() || other.attribution.session_id.is_none())
+            && (self.subscription_id.is_some() || other.subscription_id.is_none())
+            && other.also_known_as.iter().all(|id| self.is_known_as(id))
+    }
+}
+
 /// A refund in one of its states.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refund {

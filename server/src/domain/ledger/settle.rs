@@ -6,8 +6,8 @@ use app::event::{SessionId, name};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Attribution, Conversion, Counts, Dispute, Failure, Later, PURCHASE, Payment, PaymentKey, PaymentKind,
-    Refund, RefundState, sort,
+    Attribution, Conversion, Counts, Dispute, Entry, Failure, Later, PURCHASE, Payment, PaymentKey,
+    PaymentKind, Refund, RefundState, sort,
 };
 use crate::domain::Millis;
 use crate::domain::event::{Event, Page, Source, TEST, derived_id};
@@ -87,6 +87,25 @@ impl Purchase {
             if payment.attribution.session_id.is_none() {
                 payment.attribution = shared.clone();
             }
+        }
+    }
+
+    /// Whether an entry tells nothing new.
+    pub fn knows(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Payment(told) => {
+                self.payments.iter().any(|known| known.key == told.key && known.says_all_of(told))
+            }
+            Entry::Refund(told) => self.refunds.iter().any(|known| {
+                let same = (&known.refund_id, known.counts, known.state)
+                    == (&told.refund_id, told.counts, told.state);
+                same && (told.counts == Counts::One || known.amount == told.amount)
+            }),
+            Entry::Dispute(told) => self
+                .disputes
+                .iter()
+                .any(|known| (&known.dispute_id, known.state) == (&told.dispute_id, told.state)),
+            Entry::Conversion(told) => self.told.iter().any(|known| known.key == told.key),
         }
     }
 

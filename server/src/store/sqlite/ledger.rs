@@ -47,7 +47,7 @@ pub(super) fn enter<'a>(
             continue;
         }
         let names = names(connection, about)?;
-        write(connection, settle(purchase(connection, about, &names)?), &mut entered)?;
+        write(connection, settle(of_names(connection, about, &names)?), &mut entered)?;
         done.extend(names.into_iter().map(|name| PaymentKey { payment_id: name, ..about.clone() }));
     }
     Ok(entered)
@@ -70,8 +70,12 @@ fn names(connection: &Connection, about: &PaymentKey) -> Result<Vec<String>> {
         .collect()
 }
 
-/// Everything that was told about payments of these names.
-fn purchase(connection: &Connection, about: &PaymentKey, names: &[String]) -> Result<Purchase> {
+/// Everything that was told about a payment and those that belong together with it.
+pub(super) fn purchase(connection: &Connection, about: &PaymentKey) -> Result<Purchase> {
+    of_names(connection, about, &names(connection, about)?)
+}
+
+fn of_names(connection: &Connection, about: &PaymentKey, names: &[String]) -> Result<Purchase> {
     const OF: &str = "WHERE funnel = ?1 AND provider = ?2 AND";
     const NAMES: &str = "IN (SELECT value FROM json_each(?3))";
     let (funnel, provider) = (&about.funnel, &about.provider);

@@ -19,7 +19,7 @@ use super::{
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::Entry;
+use crate::domain::ledger::{Entry, PaymentKey, Purchase};
 use crate::failpoints;
 use readers::Readers;
 use writer::Writer;
@@ -216,6 +216,11 @@ impl Store for SqliteStore {
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
         self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    async fn purchase(&self, about: &PaymentKey) -> Result<Purchase, StoreError> {
+        let about = about.clone();
+        self.readers.read(move |reader| ledger::purchase(reader, &about)).await
     }
 
     async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError> {

@@ -18,19 +18,28 @@ pub(super) fn payments(
     limit: usize,
 ) -> Result<Vec<PaymentRecord>> {
     // The index is named where SQLite would rather go through all payments than sort a few.
-    let (index, condition, session_id) = match filter {
-        PaymentFilter::All => ("payment_newest", "?2 IS NULL", None),
-        PaymentFilter::Unattributed => ("payment_unattributed", "session_id IS NULL AND ?2 IS NULL", None),
-        PaymentFilter::OfSession(session_id) => {
-            ("payment_of_session", "session_id = ?2", Some(session_id.as_str()))
+    let (index, condition, of, since) = match filter {
+        PaymentFilter::All => ("payment_newest", "?2 IS NULL AND ?4 = 0", None, 0),
+        PaymentFilter::Unattributed => {
+            ("payment_unattributed", "session_id IS NULL AND ?2 IS NULL AND ?4 = 0", None, 0)
         }
+        PaymentFilter::OfSession(session_id) => {
+            ("payment_of_session", "session_id = ?2 AND ?4 = 0", Some(session_id.as_str()), 0)
+        }
+        // Nobody pays in the future: what was paid since was received since.
+        PaymentFilter::PaidSince { provider, since } => (
+            "payment_newest",
+            "provider = ?2 AND paid_at >= ?4 AND received_at >= ?4",
+            Some(*provider),
+            *since,
+        ),
     };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {PAYMENT} FROM payment INDEXED BY {index} WHERE funnel = ?1 AND {condition} ORDER BY received_at DESC LIMIT ?3"
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found =
-        statement.query_map(params![funnel.as_str(), session_id, limit], |row| payment_of(row, funnel))?;
+        statement.query_map(params![funnel.as_str(), of, limit, since], |row| payment_of(row, funnel))?;
     found
         .map(|payment| {
             let mut payment = payment?;
