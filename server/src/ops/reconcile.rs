@@ -147,7 +147,9 @@ impl Reconciler {
         }
         let forward_to = self.forward_to.clone();
         self.store.commit(Commit { entries: vec![entry.clone()], forward_to, ..Commit::default() }).await?;
-        comparison.found.push(entry);
+        if !matches!(entry, Entry::Name(_)) {
+            comparison.found.push(entry); // one more name of a payment is nothing that was lost
+        }
         Ok(())
     }
 }
@@ -189,7 +191,7 @@ fn line(entry: &Entry) -> String {
             let state = dispute.state.as_str();
             format!("dispute {} ({state}), payment {}", dispute.dispute_id, dispute.of.payment_id)
         }
-        Entry::Conversion(conversion) => format!("conversion {}", conversion.key.payment_id),
+        Entry::Conversion(_) | Entry::Name(_) => entry.about().payment_id.clone(),
     }
 }
 

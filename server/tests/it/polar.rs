@@ -307,7 +307,7 @@ async fn the_list_tells_of_every_page_of_orders_and_of_refunds_until_they_are_to
             Fact::Paid(paid) => paid.payment_id.as_str(),
             Fact::Refunded(refunded) => refunded.refund_id.as_str(),
             Fact::Disputed(disputed) => disputed.dispute_id.as_str(),
-            other => panic!("{other:?}"),
+            Fact::Failed(_) | Fact::Named(_) => panic!("{fact:?}"),
         })
         .collect();
     assert_eq!(told, ["or_1", "or_4", "or_5", "re_1", "re_2", "re_3", "re_4", "dp_1"]);

@@ -285,7 +285,7 @@ async fn the_list_follows_the_pages_and_tells_of_orders_refunds_and_disputes() {
                 assert_eq!(disputed.state, DisputeState::Lost);
                 format!("disputed {} of {}", disputed.dispute_id, disputed.of)
             }
-            other => panic!("{other:?}"),
+            Fact::Failed(_) | Fact::Named(_) => panic!("{fact:?}"),
         })
         .collect();
     assert_eq!(told, ["paid 1", "refunded 7 of 1", "paid 3", "disputed 9 of 1", "disputed 8 of 1"]);

@@ -106,6 +106,10 @@ impl Purchase {
                 .iter()
                 .any(|known| (&known.dispute_id, known.state) == (&told.dispute_id, told.state)),
             Entry::Conversion(told) => self.told.iter().any(|known| known.key == told.key),
+            Entry::Name(told) => {
+                let named = |known: &Payment| known.key == told.of && known.is_known_as(&told.also_known_as);
+                self.payments.iter().any(named)
+            }
         }
     }
 
