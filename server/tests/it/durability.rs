@@ -1,5 +1,6 @@
 //! A 200 means that it is on disk: the program is killed right after it and must know everything after a restart.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -36,20 +37,22 @@ impl Program {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_ttr")), folder, addr, more).await
     }
 
-    /// Starts by a command that runs the program with the arguments it is given.
+    /// Starts by a command that runs the program with the arguments it is given. What it says is added to `ttr.log` in the
+    /// folder.
     pub(crate) async fn start_by(
         mut command: Command,
         folder: &Path,
         addr: SocketAddr,
         more: &[(&str, &str)],
     ) -> Self {
+        let log = File::options().append(true).create(true).open(folder.join("ttr.log")).unwrap();
         let child = command
             .arg("--config")
             .arg(leptos_toml())
             .env_clear()
             .envs(environment(&folder.join("ttr.db"), addr))
             .envs(more.iter().copied())
-            .stdout(Stdio::null())
+            .stdout(log)
             .spawn()
             .unwrap();
         let program = Self { child, url: format!("http://{addr}"), client: Client::new() };
