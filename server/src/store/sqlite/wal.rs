@@ -30,13 +30,13 @@ impl Default for LogLimits {
 /// How long readers are waited for; ours are cut after a few seconds, those of other programs are not.
 const READERS_PATIENCE: Duration = Duration::from_secs(1);
 
-/// They are waited for no more often than this: everybody waits meanwhile.
+/// After they were waited for in vain, they are not for so long: everybody who writes waits meanwhile.
 const WAIT_AGAIN: Duration = Duration::from_secs(5);
 
 /// Looks after the log.
 pub(super) struct Wal {
     limits: LogLimits,
-    waited_at: Option<Instant>,
+    in_vain_at: Option<Instant>,
     alarmed: bool,
     /// The file's own number, known while all of the log is in the file: then the next commit may begin it anew.
     pub(super) number_of_the_file: Option<i32>,
@@ -45,13 +45,15 @@ pub(super) struct Wal {
 /// How the log stands, in pages.
 #[derive(Clone, Copy)]
 struct Standing {
+    /// Somebody was waited for and did not end.
+    in_vain: bool,
     pages: i64,
     folded: i64,
 }
 
 impl Wal {
     pub(super) fn new(limits: LogLimits) -> Self {
-        Self { limits, waited_at: None, alarmed: false, number_of_the_file: None }
+        Self { limits, in_vain_at: None, alarmed: false, number_of_the_file: None }
     }
 
     /// To be called after each commit.
@@ -63,6 +65,7 @@ impl Wal {
             let asked = ask(connection, "PRAGMA wal_checkpoint(RESTART)");
             connection.busy_timeout(LOCK_PATIENCE)?;
             standing = asked?;
+            self.in_vain_at = standing.in_vain.then(Instant::now);
         } else if standing.pages - standing.folded >= i64::from(self.limits.fold) {
             standing = ask(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
         }
@@ -71,12 +74,8 @@ impl Wal {
         Ok(())
     }
 
-    fn may_wait(&mut self) -> bool {
-        let may = self.waited_at.is_none_or(|at| at.elapsed() >= WAIT_AGAIN);
-        if may {
-            self.waited_at = Some(Instant::now());
-        }
-        may
+    fn may_wait(&self) -> bool {
+        self.in_vain_at.is_none_or(|at| at.elapsed() >= WAIT_AGAIN)
     }
 
     /// Says once that the log has grown, and once that it is over.
@@ -97,5 +96,96 @@ impl Wal {
 
 fn ask(connection: &Connection, sql: &str) -> Result<Standing, rusqlite::Error> {
     let mut statement = connection.prepare_cached(sql)?;
-    statement.query_row([], |row| Ok(Standing { pages: row.get(1)?, folded: row.get(2)? }))
+    statement
+        .query_row([], |row| Ok(Standing { in_vain: row.get(0)?, pages: row.get(1)?, folded: row.get(2)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::disk::Disk;
+    use super::super::opening;
+    use super::super::readers::Readers;
+    use super::super::writer::Writer;
+    use super::*;
+    use crate::domain::size::Size;
+
+    const LIMITS: LogLimits = LogLimits { fold: 50, large: 400, alarming: 800 };
+
+    const PAGE: u64 = 4096;
+
+    /// Reads one row and does not end before it is cut.
+    const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT count(*) FROM filler UNION ALL SELECT x + 1 FROM n)
+                           SELECT count(*) FROM n";
+
+    fn log_pages(file: &Path) -> u64 {
+        std::fs::metadata(pairing::log_of(file)).unwrap().len() / PAGE
+    }
+
+    /// Writes 20 pages.
+    async fn write(writer: &Writer) {
+        let write =
+            |connection: &Connection| connection.execute("INSERT INTO filler VALUES (randomblob(80000))", []);
+        writer.write(write).await.unwrap();
+    }
+
+    fn a_store() -> (tempfile::TempDir, Arc<Disk>, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Disk::new(&folder.path().join("ttr.db"), Size(0)));
+        let connection = opening::open(&disk).unwrap();
+        connection.execute_batch("CREATE TABLE filler (x)").unwrap();
+        (folder, disk, connection)
+    }
+
+    #[tokio::test]
+    async fn the_log_stays_small_though_there_is_always_somebody_who_reads() {
+        let (_folder, disk, connection) = a_store();
+        let file = disk.file().to_owned();
+        let patience = Duration::from_millis(200);
+        let readers = Arc::new(Readers::new(2, patience, || opening::reader(&file)).unwrap());
+        let writer = Writer::start(connection, Arc::clone(&disk), LIMITS).unwrap();
+        let read = |delay: u64| {
+            let readers = Arc::clone(&readers);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(delay)).await; // so that one begins before another ends
+                loop {
+                    let cut =
+                        readers.read(|reader| reader.query_row(ENDLESS, [], |row| row.get::<_, i64>(0)));
+                    assert!(cut.await.is_err());
+                }
+            })
+        };
+        let reading = [read(0), read(100)];
+        let mut largest = 0;
+        for _ in 0..200 {
+            write(&writer).await; // 4,000 pages in all
+            largest = largest.max(log_pages(&file));
+        }
+        for reader in reading {
+            reader.abort();
+        }
+        assert!(largest < 1000, "{largest} pages");
+    }
+
+    #[tokio::test]
+    async fn a_reader_of_another_program_is_told_of_and_holds_nobody_up_for_long() {
+        let (_folder, disk, connection) = a_store();
+        let file = disk.file().to_owned();
+        let writer = Writer::start(connection, disk, LIMITS).unwrap();
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("BEGIN; SELECT count(*) FROM filler").unwrap();
+        let begun = Instant::now();
+        for _ in 0..50 {
+            write(&writer).await;
+        }
+        assert!(log_pages(&file) >= 1000 && begun.elapsed() < WAIT_AGAIN, "{:?}", begun.elapsed());
+        other.execute_batch("COMMIT").unwrap();
+        let before = log_pages(&file);
+        for _ in 0..50 {
+            write(&writer).await;
+        }
+        assert!(log_pages(&file) <= before + 100, "it began anew when the reader was gone");
+    }
 }

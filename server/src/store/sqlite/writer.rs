@@ -337,3 +337,96 @@ impl Scribe {
         why
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::domain::size::Size;
+
+    fn start() -> (tempfile::TempDir, Arc<Disk>, Writer) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Disk::new(&folder.path().join("ttr.db"), Size(0)));
+        let connection = opening::open(&disk).unwrap();
+        connection.execute_batch("CREATE TABLE number (x)").unwrap();
+        let writer = Writer::start(connection, Arc::clone(&disk), LogLimits::default()).unwrap();
+        (folder, disk, writer)
+    }
+
+    fn insert(connection: &Connection) -> Result<usize, rusqlite::Error> {
+        connection.execute("INSERT INTO number VALUES (1)", [])
+    }
+
+    fn count(connection: &Connection) -> Result<i64, rusqlite::Error> {
+        connection.query_row("SELECT count(*) FROM number", [], |row| row.get(0))
+    }
+
+    /// One that begins by reading has a snapshot; when another program writes then, SQLite refuses the write at once, if
+    /// the transaction did not begin as one that writes.
+    #[tokio::test]
+    async fn a_write_that_begins_by_reading_is_not_overtaken_by_another_program() {
+        let (_folder, disk, writer) = start();
+        let over = Arc::new(AtomicBool::new(false));
+        let another = thread::spawn({
+            let (over, file) = (Arc::clone(&over), disk.file().to_owned());
+            move || {
+                let connection = Connection::open(file).unwrap();
+                connection.busy_timeout(Duration::from_secs(5)).unwrap();
+                connection.execute_batch("CREATE TABLE another (x)").unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    connection.execute("INSERT INTO another VALUES (1)", []).unwrap();
+                    thread::sleep(Duration::from_millis(1)); // SQLite's lock is not fair: let the writer have it too
+                }
+            }
+        });
+        for _ in 0..20 {
+            let write = |connection: &Connection| {
+                let before = count(connection)?;
+                thread::sleep(Duration::from_millis(5)); // time for the other to write, if it could
+                insert(connection)?;
+                Ok(count(connection)? - before)
+            };
+            assert_eq!(writer.write(write).await, Ok(1));
+        }
+        over.store(true, Ordering::Relaxed);
+        another.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_undone_and_the_next_one_is_done() {
+        let (_folder, _disk, writer) = start();
+        let panics = writer.write(|connection| {
+            insert(connection)?;
+            panic!("a fault of ours");
+            #[allow(unreachable_code)] // it says what the write would give
+            Ok(())
+        });
+        assert_eq!(panics.await, Err(broke_off()));
+        assert_eq!(writer.write(insert).await, Ok(1));
+        assert_eq!(writer.write(count).await, Ok(1));
+        assert_eq!(writer.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_may_not_grow_is_full_and_goes_on_when_it_may() {
+        let (_folder, _disk, writer) = start();
+        let limit = |pages: u32| {
+            writer.write(move |connection| {
+                connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+            })
+        };
+        limit(1).await.unwrap(); // it stays as large as it is
+        let large = |connection: &Connection| {
+            connection.execute("INSERT INTO number VALUES (randomblob(200000))", [])
+        };
+        let outcomes = join_all([writer.write(large), writer.write(large)]).await;
+        assert_eq!(outcomes, [Err(StoreError::Full), Err(StoreError::Full)]);
+        assert_eq!(writer.write(count).await, Ok(0), "nothing of it was written");
+        limit(1_000_000).await.unwrap();
+        assert_eq!(writer.write(large).await, Ok(1));
+        assert_eq!(writer.trouble(), None);
+    }
+}
