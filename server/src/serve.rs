@@ -30,7 +30,7 @@ use crate::signals::Signals;
 use crate::site::csp::{self, Policy};
 use crate::site::{AssetNames, Pages};
 use crate::stopping::Stopping;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Limits, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
 
@@ -83,7 +83,8 @@ pub async fn build(
         .connect_timeout(Duration::from_secs(3))
         .timeout(Duration::from_secs(20))
         .build()?;
-    let store = Arc::new(SqliteStore::open(&config.database)?);
+    let limits = Limits { reserve: config.reserve, ..Limits::default() };
+    let store = Arc::new(SqliteStore::open_with(&config.database, limits)?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
@@ -241,11 +242,12 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
 
 /// Answers until a signal says stop. Then, in this order: no connection is accepted, streams end, open requests are
 /// answered, the outbox releases what it has claimed, the store writes what waits and is closed. A second signal ends the
-/// program at once.
+/// program at once, and so does a store that has given up.
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
     let settings = Settings::default().within_file_limit();
+    let store = Arc::clone(&application.store);
     let work = async {
         accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
         application.outbox.stop().await;
@@ -260,6 +262,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     };
     tokio::select! {
         () = work => Ok(()),
+        why = store.given_up() => Err(why.into()),
         () = told => {
             tracing::warn!("stopped at once by a second signal");
             std::process::exit(1) // like a kill: whatever was answered is on disk
