@@ -38,7 +38,7 @@ use crate::signals::Signals;
 use crate::site::csp::{self, Policy};
 use crate::site::{AssetNames, Pages};
 use crate::stopping::Stopping;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Limits, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
 
@@ -94,7 +94,7 @@ pub async fn build(
     providers: &Providers,
     simulated: bool,
 ) -> Result<Application, ServeError> {
-    let store = Arc::new(SqliteStore::open(&config.database)?);
+    let store = Arc::new(open_store(config)?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let providers_on = providers_on(providers)?;
     let buy_button = providers_on.iter().find(|provider| provider.name() == providers.buy_button);
@@ -142,6 +142,11 @@ pub async fn build(
     Ok(Application { router: router(state, &shell), clients, store, outbox, job, new_token, stopping })
 }
 
+fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
+    let limits = Limits { reserve: config.reserve, ..Limits::default() };
+    SqliteStore::open_with(&config.database, limits)
+}
+
 /// Every provider that is on: deliveries of these are taken.
 fn providers_on(settings: &Providers) -> Result<Vec<Arc<dyn Provider>>, reqwest::Error> {
     let http = reqwest::Client::builder()
@@ -166,7 +171,7 @@ fn reconciler(config: &Config, store: &Arc<dyn Store>, outbox: &Outbox) -> Recon
 
 /// `ttr reconcile`: compares once; what was found is told before it ends, or by the program that serves.
 pub async fn reconcile(config: &Config, args: &reconcile::Args) -> Result<ExitCode, ServeError> {
-    let sqlite = Arc::new(SqliteStore::open(&config.database)?);
+    let sqlite = Arc::new(open_store(config)?);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
     let outbox = outbox(config, Arc::clone(&store), &store.identity().await?)?;
     let providers = providers_on(&config.providers)?;
@@ -298,12 +303,13 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
 
 /// Answers until a signal says stop. Then, in this order: no connection is accepted, streams end, open requests are
 /// answered, the outbox releases what it has claimed, the store writes what waits and is closed. A second signal ends the
-/// program at once.
+/// program at once, and so does a store that has given up.
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
     let settings = Settings::default().within_file_limit();
     let job = application.job.map(|job| tokio::spawn(job.run()));
+    let store = Arc::clone(&application.store);
     let work = async {
         accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
         if let Some(job) = job {
@@ -321,6 +327,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     };
     tokio::select! {
         () = work => Ok(()),
+        why = store.given_up() => Err(why.into()),
         () = told => {
             tracing::warn!("stopped at once by a second signal");
             std::process::exit(1) // like a kill: whatever was answered is on disk

@@ -100,11 +100,12 @@ impl Default for Site {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) url: String,
+    pub(super) reserve: String,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite://data/ttr.db".into() }
+        Self { url: "sqlite://data/ttr.db".into(), reserve: "256 MiB".into() }
     }
 }
 

@@ -126,7 +126,7 @@ impl Lane {
             let claimed = match self.claim(free, now).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    tracing::error!(%error, "the outbox can't be read");
+                    tracing::debug!(%error, "the outbox can't be read"); // the store has said so itself
                     return now + STORE_PAUSE;
                 }
             };
@@ -171,13 +171,13 @@ impl Lane {
                 tracing::warn!(row = id, "a claim had ended before its row was settled; it is sent again");
             }
             Err(error) => {
-                tracing::error!(row = id, %error, "what became of a row is not recorded; it is sent again");
+                tracing::debug!(row = id, %error, "what became of a row is not recorded; it is sent again");
             }
         }
         if turn == Some(Turn::Works)
             && let Err(error) = self.store.hasten(self.destination, now).await
         {
-            tracing::error!(%error, "rows that wait for another try go on waiting");
+            tracing::debug!(%error, "rows that wait for another try go on waiting");
         }
     }
 

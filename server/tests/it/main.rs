@@ -8,6 +8,7 @@ mod accept;
 mod checkout;
 mod collector;
 mod demo;
+mod disk;
 mod doctor;
 mod durability;
 mod endpoint;
