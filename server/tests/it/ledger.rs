@@ -19,8 +19,8 @@ use server::store::{PaymentFilter, SessionFilter, Store};
 use crate::store::stores;
 use crate::support::{TestApp, metadata, names, payment, stored_event};
 
-fn usd(minor: i64) -> Result<Money, String> {
-    Ok(Money { minor, currency: Currency::parse("USD").unwrap() })
+fn usd(minor: i64) -> Money {
+    Money { minor, currency: Currency::parse("USD").unwrap() }
 }
 
 /// Told of one funnel, so that many ledgers fit into one store.
@@ -41,7 +41,7 @@ impl Teller {
             also_known_as: vec!["ch_1".into()],
             subscription_id: Some("mem_1".into()),
             kind: PaymentKind::First,
-            amount: usd(9900),
+            amount: Ok(usd(9900)),
             paid_at: 60_000,
             test: false,
             reconciled: false,
@@ -60,7 +60,7 @@ impl Teller {
             also_known_as: vec![],
             kind: PaymentKind::Renewal,
             attribution: Attribution::default(),
-            amount: usd(5000),
+            amount: Ok(usd(5000)),
             paid_at: 90_000,
             received_at: 91_000,
             ..self.first()
@@ -71,7 +71,7 @@ impl Teller {
         Refund {
             refund_id: id.into(),
             of: self.key(of),
-            amount: usd(minor),
+            amount: Ok(usd(minor)),
             counts: Counts::One,
             state,
             at: 70_000,
@@ -88,7 +88,7 @@ impl Teller {
         Dispute {
             dispute_id: "dspt_1".into(),
             of: self.key("ch_1"),
-            amount: usd(9900),
+            amount: Ok(usd(9900)),
             state,
             at: 80_000,
             received_at: 81_000,
@@ -103,7 +103,9 @@ impl Teller {
         let mut events: Vec<_> = [("page_view", 10_000), ("checkout_started", 50_000), ("page_view", 75_000)]
             .map(|(name, at)| stored_event("s1", &format!("e{at}"), name, at))
             .into();
-        events.iter_mut().for_each(|event| event.funnel = self.0.clone());
+        for event in &mut events {
+            event.funnel = self.0.clone();
+        }
         Commit { events, ..Commit::default() }
     }
 
