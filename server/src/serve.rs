@@ -94,8 +94,7 @@ pub async fn build(
     providers: &Providers,
     simulated: bool,
 ) -> Result<Application, ServeError> {
-    let limits = Limits { reserve: config.reserve, ..Limits::default() };
-    let store = Arc::new(SqliteStore::open_with(&config.database, limits)?);
+    let store = Arc::new(open_store(config)?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let providers_on = providers_on(providers)?;
     let buy_button = providers_on.iter().find(|provider| provider.name() == providers.buy_button);
@@ -143,6 +142,11 @@ pub async fn build(
     Ok(Application { router: router(state, &shell), clients, store, outbox, job, new_token, stopping })
 }
 
+fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
+    let limits = Limits { reserve: config.reserve, ..Limits::default() };
+    SqliteStore::open_with(&config.database, limits)
+}
+
 /// Every provider that is on: deliveries of these are taken.
 fn providers_on(settings: &Providers) -> Result<Vec<Arc<dyn Provider>>, reqwest::Error> {
     let http = reqwest::Client::builder()
@@ -167,7 +171,7 @@ fn reconciler(config: &Config, store: &Arc<dyn Store>, outbox: &Outbox) -> Recon
 
 /// `ttr reconcile`: compares once; what was found is told before it ends, or by the program that serves.
 pub async fn reconcile(config: &Config, args: &reconcile::Args) -> Result<ExitCode, ServeError> {
-    let sqlite = Arc::new(SqliteStore::open(&config.database)?);
+    let sqlite = Arc::new(open_store(config)?);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
     let outbox = outbox(config, Arc::clone(&store), &store.identity().await?)?;
     let providers = providers_on(&config.providers)?;

@@ -26,6 +26,7 @@ mod startup;
 mod store;
 mod store_outbox;
 mod stripe;
+mod stripe_api;
 mod support;
 mod upstream;
 mod webhook;

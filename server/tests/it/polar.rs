@@ -247,7 +247,64 @@ async fn a_renewal_that_repeats_the_metadata_makes_no_second_conversion() {
     delivers(&app, "msg_2", "order.paid", &with(order("or_2", &ids), &renewal)).await;
     let session = app.session("s1").await;
     assert_eq!(session["conversions"].as_array().unwrap().len(), 1);
+    assert_eq!((&session["conversionValue"], &session["netValue"]), (&json!(99), &json!(198)));
     assert_eq!(app.owner("ttr/payments").await["payments"].as_array().unwrap().len(), 2);
+}
+
+fn refund(id: &str, order_id: &str, status: &str, amount: u64, tax: u64) -> Value {
+    json!({
+        "id": id, "order_id": order_id, "status": status, "reason": "customer_request", "amount": amount, "tax_amount": tax,
+        "currency": "usd", "created_at": iso(now()), "metadata": {}, "dispute": null,
+    })
+}
+
+#[tokio::test]
+async fn a_refund_that_polar_tells_three_times_is_taken_once_and_with_its_tax() {
+    let app = start(&[]).await;
+    let paid = order("or_1", &metadata(now() - 60_000));
+    let partly = json!({"status": "partially_refunded", "refunded_amount": 3000, "refunded_tax_amount": 300});
+    let wholly = json!({"status": "refunded", "refunded_amount": 9000, "refunded_tax_amount": 900});
+    for (id, event_type, data, net) in [
+        ("msg_1", "order.paid", paid.clone(), 99),
+        ("msg_2", "refund.created", refund("re_1", "or_1", "pending", 3000, 300), 99),
+        ("msg_3", "refund.updated", refund("re_1", "or_1", "succeeded", 3000, 300), 66),
+        ("msg_4", "order.refunded", with(paid.clone(), &partly), 66),
+        ("msg_5", "refund.created", refund("re_2", "or_1", "succeeded", 6000, 600), 0),
+        ("msg_6", "order.refunded", with(paid.clone(), &wholly), 0),
+        ("msg_7", "refund.updated", refund("re_2", "or_1", "succeeded", 6000, 600), 0),
+    ] {
+        assert_eq!(delivers(&app, id, event_type, &data).await.status(), StatusCode::OK, "{id}");
+        let session = app.session("s1").await;
+        assert_eq!((&session["conversionValue"], &session["netValue"]), (&json!(99), &json!(net)), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_which_only_the_refund_arrived_is_known_all_the_same() {
+    let app = start(&[]).await;
+    let wholly = json!({"status": "refunded", "refunded_amount": 9000, "refunded_tax_amount": 900});
+    let refunded = with(order("or_1", &metadata(now() - 60_000)), &wholly);
+    delivers(&app, "msg_1", "refund.created", &refund("re_1", "or_1", "succeeded", 9000, 900)).await;
+    delivers(&app, "msg_2", "order.refunded", &refunded).await;
+    let session = app.session("s1").await;
+    assert_eq!((&session["conversionValue"], &session["netValue"]), (&json!(99), &json!(0)));
+}
+
+#[tokio::test]
+async fn what_is_paid_in_the_sandbox_is_a_test() {
+    let app =
+        start(&[("POLAR_CHECKOUT_URL", "https://sandbox-api.polar.sh/v1/checkout-links/x/redirect")]).await;
+    delivers(&app, "msg_1", "order.paid", &order("or_1", &metadata(now() - 60_000))).await;
+    assert_eq!(app.session("s1").await["conversions"][0]["test"], true);
+}
+
+#[tokio::test]
+async fn a_checkout_that_expired_is_told_in_its_session() {
+    let app = start(&[]).await;
+    let checkout = json!({"id": "co_1", "status": "expired", "modified_at": iso(now()), "metadata": metadata(now() - 60_000)});
+    delivers(&app, "msg_1", "checkout.expired", &checkout).await;
+    let session = app.session("s1").await;
+    assert_eq!((names(&session), &session["converted"]), (vec!["checkout_failed"], &json!(false)));
 }
 
 /// Polar's lists, two items a page, newest first. Without a list of disputes the token may not see it.
@@ -307,7 +364,7 @@ async fn the_list_tells_of_every_page_of_orders_and_of_refunds_until_they_are_to
             Fact::Paid(paid) => paid.payment_id.as_str(),
             Fact::Refunded(refunded) => refunded.refund_id.as_str(),
             Fact::Disputed(disputed) => disputed.dispute_id.as_str(),
-            Fact::Failed(_) | Fact::Named(_) => panic!("{fact:?}"),
+            other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(told, ["or_1", "or_4", "or_5", "re_1", "re_2", "re_3", "re_4", "dp_1"]);

@@ -202,6 +202,45 @@ async fn a_body_under_another_topic_or_of_another_shop_is_kept_and_counts_for_no
     assert_eq!(app.session("s1").await["converted"], true, "a wrong topic before it takes nothing away");
 }
 
+#[tokio::test]
+async fn refunds_and_disputes_find_their_order_by_its_id_whichever_comes_first() {
+    let refund = json!({"id": 7, "order_id": 1, "created_at": iso(now()),
+        "transactions": [{"kind": "refund", "status": "success", "amount": "30.00", "currency": "USD"}]});
+    let dispute = |status: &str| {
+        json!({"id": 9, "order_id": 1, "type": "chargeback", "status": status, "amount": "69.00", "currency": "USD",
+            "initiated_at": iso(now())})
+    };
+    let paid = order(1, &ids());
+    for order_first in [true, false] {
+        let app = start().await;
+        let (first, second) = if order_first {
+            (("orders/paid", &paid), ("refunds/create", &refund))
+        } else {
+            (("refunds/create", &refund), ("orders/paid", &paid))
+        };
+        delivers(&app, "w1", first.0, first.1).await;
+        delivers(&app, "w2", second.0, second.1).await;
+        delivers(&app, "w2", "refunds/create", &refund).await;
+        let net = async |app: &TestApp| app.session("s1").await["netValue"].clone();
+        assert_eq!(net(&app).await, 69, "{order_first}");
+        delivers(&app, "w3", "disputes/create", &dispute("needs_response")).await;
+        assert_eq!(net(&app).await, 0);
+        delivers(&app, "w4", "disputes/update", &dispute("won")).await;
+        assert_eq!(net(&app).await, 69);
+    }
+}
+
+#[tokio::test]
+async fn a_test_notification_is_kept_as_a_test_and_is_no_revenue() {
+    let app = start().await;
+    let sample =
+        with(order(820_982_911_946_154_508, &ids()), &json!({"test": true, "financial_status": "voided"}));
+    delivers(&app, "w1", "orders/paid", &sample).await;
+    let session = app.session("s1").await;
+    assert_eq!(session["conversions"][0]["test"], true, "{session}");
+    assert_eq!(payments(&app).await.len(), 1);
+}
+
 /// The Admin API, played over real HTTP: two pages of orders, one of disputes.
 struct Remote {
     url: String,
@@ -285,7 +324,7 @@ async fn the_list_follows_the_pages_and_tells_of_orders_refunds_and_disputes() {
                 assert_eq!(disputed.state, DisputeState::Lost);
                 format!("disputed {} of {}", disputed.dispute_id, disputed.of)
             }
-            Fact::Failed(_) | Fact::Named(_) => panic!("{fact:?}"),
+            other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(told, ["paid 1", "refunded 7 of 1", "paid 3", "disputed 9 of 1", "disputed 8 of 1"]);
