@@ -21,6 +21,7 @@ use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::domain::outbox::Destination;
 use crate::error::ApiError;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use limit::Limit;
 use sender::Gate;
@@ -128,6 +129,7 @@ pub async fn collect(
     State(gate): State<Arc<Gate>>,
     State(limit): State<Arc<Limit>>,
     State(collector): State<Arc<Collector>>,
+    State(metrics): State<Arc<Metrics>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -138,7 +140,11 @@ pub async fn collect(
     }
     let body = body
         .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
-    Ok(Json(collector.collect(sender, &body, now()).await?))
+    let source = sender.source.as_str();
+    let results = collector.collect(sender, &body, now()).await?;
+    let dropped = results.results.iter().filter(|result| result.result == Outcome::Dropped);
+    metrics.events(source, "dropped", dropped.count()); // the others are counted where they are written
+    Ok(Json(results))
 }
 
 fn results(parsed: Vec<Result<Parsed, Refused>>, new_events: Vec<bool>) -> Results {

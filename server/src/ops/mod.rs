@@ -14,6 +14,8 @@ use crate::store::Store;
 
 pub mod doctor;
 pub mod login;
+pub mod metrics;
+mod process;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {

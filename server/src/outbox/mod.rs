@@ -52,6 +52,8 @@ pub struct Outbox {
 /// Where a destination stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// Whose rows they are.
+    pub destination: Destination,
     /// Its host.
     pub host: String,
     /// Its rows.
@@ -115,8 +117,9 @@ impl Outbox {
     pub async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
         let mut standings = Vec::with_capacity(self.lanes.len());
         for (lane, _) in &self.lanes {
-            let figures = self.store.outbox_figures(lane.carrier.destination()).await?;
-            standings.push(Standing { host: lane.carrier.host().to_owned(), figures });
+            let destination = lane.carrier.destination();
+            let figures = self.store.outbox_figures(destination).await?;
+            standings.push(Standing { destination, host: lane.carrier.host().to_owned(), figures });
         }
         Ok(standings)
     }
@@ -124,7 +127,7 @@ impl Outbox {
     /// Where forwarding stands, as the owner's screens show it; `None` if nothing is forwarded.
     pub async fn status(&self) -> Result<Option<Forwarding>, StoreError> {
         let first = self.standings().await?.into_iter().next();
-        Ok(first.map(|Standing { host, figures }| Forwarding {
+        Ok(first.map(|Standing { host, figures, .. }| Forwarding {
             host,
             waiting: figures.waiting,
             parked: figures.parked,

@@ -12,6 +12,7 @@ mod doctor;
 mod durability;
 mod forwarding;
 mod login;
+mod metrics;
 mod owner;
 mod screens;
 mod site;

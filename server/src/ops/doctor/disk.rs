@@ -8,11 +8,16 @@ const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 
 pub(super) fn check(database: &Path) -> Vec<Check> {
-    let folder = nearest_folder(database);
-    vec![match rustix::fs::statvfs(folder) {
-        Ok(disk) => judge(disk.f_bavail.saturating_mul(disk.f_frsize)),
+    vec![match free_space(database) {
+        Ok(free) => judge(free),
         Err(error) => Check::skipped("disk", format!("free space is not known: {error}")),
     }]
+}
+
+/// Bytes that are free where a file is, or would be.
+pub(in crate::ops) fn free_space(file: &Path) -> std::io::Result<u64> {
+    let disk = rustix::fs::statvfs(nearest_folder(file))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn judge(free: u64) -> Check {

@@ -14,23 +14,29 @@ use tokio::sync::{broadcast, watch};
 
 use super::{
     Changed, FunnelFigures, PaymentFilter, PaymentRecord, SecretHash, SessionCursor, SessionFilter,
-    SessionRecord, SessionRow, Store, StoreError,
+    SessionRecord, SessionRow, Store, StoreError, Totals,
 };
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
 use crate::failpoints;
+use crate::metrics::Metrics;
+use counted::Brought;
+use lock::Lock;
 use readers::Readers;
 use writer::Writer;
 
+mod counted;
 pub mod examine;
 mod list;
+pub mod lock;
 mod outbox;
 mod owner;
 mod payments;
 mod readers;
 mod rows;
 mod summaries;
+mod totals;
 mod writer;
 
 /// 3.7.0 to 3.51.2 can corrupt a WAL in just our pattern of use (one checkpoints while another commits).
@@ -65,6 +71,9 @@ pub struct SqliteStore {
     readers: Readers,
     changes: broadcast::Sender<Changed>,
     outbox_news: watch::Sender<()>,
+    metrics: Arc<Metrics>,
+    /// Held by the one program that serves the store.
+    _lock: Option<Lock>,
 }
 
 impl From<&rusqlite::Error> for StoreError {
@@ -85,17 +94,24 @@ impl From<rusqlite::Error> for StoreError {
 impl SqliteStore {
     /// Opens the file, making it and its folder if need be, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_counted(path, Arc::default())
+    }
+
+    /// As [`Self::open`], for the program that serves the store: refused while another one does.
+    pub fn open_to_serve(path: &Path, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
+        make_folder(path)?;
+        let lock = Lock::take(path)?;
+        Ok(Self { _lock: Some(lock), ..Self::open_counted(path, metrics)? })
+    }
+
+    fn open_counted(path: &Path, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
         if rusqlite::version_number() < OLDEST_SOUND_SQLITE {
             return Err(StoreError::Failed(format!(
                 "SQLite {} can corrupt the file; 3.51.3 is needed",
                 rusqlite::version()
             )));
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                StoreError::Failed(format!("{} can't be made: {error}", folder.display()))
-            })?;
-        }
+        make_folder(path)?;
         let mut connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, WRITER_CACHE)
                 .map_err(|error| {
@@ -111,13 +127,27 @@ impl SqliteStore {
             Ok(reader)
         })?;
         let (changes, outbox_news) = (broadcast::Sender::new(CHANGES), watch::Sender::new(()));
-        Ok(Self { writer: Writer::start(connection)?, readers, changes, outbox_news })
+        let writer = Writer::start(connection, Arc::clone(&metrics))?;
+        Ok(Self { writer, readers, changes, outbox_news, metrics, _lock: None })
     }
 
     /// Writes what is still waiting and closes the file. Commits that come later fail.
     pub async fn close(&self) {
         self.writer.close().await;
     }
+}
+
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::Failed(format!("{} can't be made: {error}", folder.display())))
+}
+
+/// A file beside the store's, of its name and more: SQLite's `-wal`, our `.lock`.
+pub fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(more);
+    PathBuf::from(name)
 }
 
 fn connect(path: &Path, flags: OpenFlags, cache: u32) -> Result<Connection, rusqlite::Error> {
@@ -148,6 +178,7 @@ fn connect(path: &Path, flags: OpenFlags, cache: u32) -> Result<Connection, rusq
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let news = self.outbox_news.clone();
+        let brought = Brought::by(&commit);
         let write = move |connection: &Connection| {
             let committed = rows::insert(connection, &commit)?;
             if commit.delivery.is_some() {
@@ -159,7 +190,9 @@ impl Store for SqliteStore {
             }
             Ok(committed)
         };
-        let committed = self.writer.write(write).await?;
+        let committed = self.writer.write(write).await;
+        brought.count(committed.as_ref().ok(), &self.metrics);
+        let committed = committed?;
         for changed in &committed.changed {
             let _ = self.changes.send(changed.clone()); // an error only says that nobody listens
         }
@@ -212,6 +245,14 @@ impl Store for SqliteStore {
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
         self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.readers.read(totals::totals).await
+    }
+
+    fn waiting(&self) -> usize {
+        self.writer.waiting()
     }
 
     fn changes(&self) -> broadcast::Receiver<Changed> {

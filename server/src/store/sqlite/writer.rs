@@ -4,12 +4,15 @@
 //! answered after its one fsync. Each write has its own savepoint, so that one that fails takes nobody along. No
 //! request's future holds a transaction: a visitor who hangs up cuts nothing.
 
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failpoints;
+use crate::metrics::Metrics;
 use crate::store::StoreError;
 
 /// Writes that may wait; more are refused, so that memory stays bounded.
@@ -34,13 +37,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(mut connection: Connection, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(MAX_WAITING);
         let (finished, done) = oneshot::channel();
         let run = move || {
             let mut group = Vec::with_capacity(MAX_GROUP);
             while waiting.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
-                write_group(&mut connection, std::mem::take(&mut group));
+                write_group(&mut connection, std::mem::take(&mut group), &metrics);
             }
             drop(connection);
             let _ = finished.send(()); // nobody waits unless the store is being closed
@@ -86,6 +89,13 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Failed("the transaction broke before this write".into()))?
     }
 
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        // Locked only while it is being closed.
+        let jobs = self.jobs.try_read();
+        jobs.map_or(0, |jobs| jobs.as_ref().map_or(0, |jobs| MAX_WAITING - jobs.capacity()))
+    }
+
     /// Whether the thread is there to write.
     pub(super) async fn alive(&self) -> bool {
         self.jobs.read().await.as_ref().is_some_and(|jobs| !jobs.is_closed())
@@ -105,12 +115,14 @@ fn closed() -> StoreError {
 }
 
 /// Does a group and answers all of it: nobody hears `Ok` before the transaction is on disk.
-fn write_group(connection: &mut Connection, group: Vec<Job>) {
-    let mut answers = Vec::with_capacity(group.len());
+fn write_group(connection: &mut Connection, group: Vec<Job>, metrics: &Metrics) {
+    let (begun, writes) = (Instant::now(), group.len());
+    let mut answers = Vec::with_capacity(writes);
     let result = write_all(connection, group, &mut answers).map_err(|error| {
         tracing::error!(%error, writes = answers.len(), "a group of writes is not on disk");
         StoreError::from(&error)
     });
+    metrics.commit(writes, begun.elapsed(), result.is_ok());
     for answer in answers {
         answer(result.clone());
     }
