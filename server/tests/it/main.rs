@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backup;
 mod checkout;
 mod collector;
 mod demo;

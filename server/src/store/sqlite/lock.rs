@@ -1,7 +1,8 @@
 //! At most one program serves a store: a second one would take the first one's claims for those of a dead program, and a
 //! restore would take the file away from under it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::beside;
@@ -15,9 +16,13 @@ impl Lock {
     pub fn take(path: &Path) -> Result<Self, StoreError> {
         let place = beside(path, ".lock");
         let failed = |error| StoreError::Failed(format!("{} can't be locked: {error}", place.display()));
-        // A file of its own: to close the store's file anywhere in a program ends SQLite's locks on it.
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&place).map_err(failed)?;
+        // A file of its own: to close the store's file anywhere in a program ends SQLite's locks on it. It may be another
+        // user's (who restored as root), and to lock it, reading is enough.
+        let file = File::open(&place).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => File::options().create(true).append(true).open(&place),
+            _ => Err(error),
+        });
+        let file = file.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => {

@@ -26,6 +26,7 @@ use lock::Lock;
 use readers::Readers;
 use writer::Writer;
 
+pub mod copy;
 mod counted;
 pub mod examine;
 mod list;
@@ -137,7 +138,8 @@ impl SqliteStore {
     }
 }
 
-fn make_folder(path: &Path) -> Result<(), StoreError> {
+/// Makes the folder of a store that is to be.
+pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder)
         .map_err(|error| StoreError::Failed(format!("{} can't be made: {error}", folder.display())))
