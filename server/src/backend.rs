@@ -76,9 +76,8 @@ impl Backend for ServerBackend {
                     set_status(StatusCode::UNAUTHORIZED);
                     Err(ServerFnError::new(rejection.to_string()))
                 }
-                Err(WebhookError::Store(error)) => {
+                Err(WebhookError::Store(_)) => {
                     self.metrics.delivery(known.name(), "failed");
-                    tracing::error!(provider, %error, "a delivery could not be recorded");
                     try_again_later();
                     Err(ServerFnError::new("it could not be recorded; send it again"))
                 }

@@ -15,7 +15,7 @@ use crate::domain::attribution::scrub;
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, FunnelId, Page, Source, derived_id};
 use crate::domain::money::Money;
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::provider::{Checkout, Provider};
 use crate::store::Store;
 
@@ -40,7 +40,7 @@ pub struct Checkouts {
     /// Where buyers come back to.
     pub return_url: Url,
     /// Who is told of checkouts.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// One press of the buy button, made whole.
@@ -65,11 +65,11 @@ impl Checkouts {
             ..Commit::default()
         };
         let store = Arc::clone(&self.store);
-        let session_id = click.session_id.clone();
+        let (funnel, session_id) = (self.funnel.clone(), click.session_id.clone());
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
         let recording = tokio::spawn(async move {
             if let Err(error) = store.commit(commit).await {
-                tracing::error!(%error, %session_id, "a checkout began that could not be recorded");
+                tracing::error!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
             }
         });
         let checkout = Checkout {
@@ -81,7 +81,12 @@ impl Checkouts {
         };
         let (url, _) =
             tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
-        tracing::info!(session_id = checkout.session_id, provider = self.provider.name(), "checkout began");
+        tracing::info!(
+            funnel = self.funnel.as_str(),
+            session_id = checkout.session_id,
+            provider = self.provider.name(),
+            "checkout began"
+        );
         url
     }
 

@@ -19,7 +19,7 @@ use crate::domain::commit::Commit;
 use crate::domain::event::{BOT, Event, FunnelId, Source};
 use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -50,7 +50,7 @@ pub struct Sender {
 pub struct Collector {
     store: Arc<dyn Store>,
     currency: Currency,
-    forward_to: Vec<Destination>,
+    forward_to: Vec<Listener>,
 }
 
 /// The answer to a request.
@@ -96,7 +96,7 @@ struct Batch<'a> {
 
 impl Collector {
     /// `currency` is that of keyed conversions that name none; `forward_to` is told of what browsers send.
-    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Destination>) -> Self {
+    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Listener>) -> Self {
         Self { store, currency, forward_to }
     }
 
@@ -114,11 +114,20 @@ impl Collector {
         }
         let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
         let told = events.iter().enumerate().filter_map(conversion).collect();
-        let new_events = if events.is_empty() {
-            Vec::new()
-        } else {
-            let forward_to = self.forward_to.clone();
-            self.store.commit(Commit { events, told, forward_to, ..Commit::default() }).await?.new_events
+        let new_events = match events.first() {
+            None => Vec::new(),
+            Some(first) => {
+                let (session_id, count) = (first.session_id.clone(), events.len());
+                let forward_to = self.forward_to.clone();
+                let commit = Commit { events, told, forward_to, ..Commit::default() };
+                let committed = self.store.commit(commit).await;
+                let committed = committed.inspect_err(|error| {
+                    let (funnel, source) = (sender.funnel.as_str(), sender.source.as_str());
+                    // Not louder: a store that ails says so itself, and everybody sends again.
+                    tracing::debug!(funnel, source, %session_id, events = count, %error, "a batch is not recorded");
+                });
+                committed?.new_events
+            }
         };
         Ok(results(parsed, new_events))
     }

@@ -112,6 +112,7 @@ impl Board {
 struct Gauges {
     outbox_waiting: Family<[(&'static str, &'static str); 1], Gauge>,
     outbox_parked: Family<[(&'static str, &'static str); 1], Gauge>,
+    outbox_sent: Family<[(&'static str, &'static str); 1], Counter>,
     outbox_oldest: Family<[(&'static str, &'static str); 1], Float>,
     revenue: Family<[(&'static str, String); 2], Gauge>,
     conversions: Family<[(&'static str, String); 2], Gauge>,
@@ -133,6 +134,7 @@ impl Gauges {
         let now = self.clone();
         registry.register("ttr_outbox_waiting", "Rows to be sent", now.outbox_waiting);
         registry.register("ttr_outbox_parked", "Rows that wait to be driven by hand", now.outbox_parked);
+        registry.register("ttr_outbox_sent", "Rows that were sent", now.outbox_sent);
         let oldest = "Age of the oldest row that is to be sent";
         registry.register_with_unit("ttr_outbox_oldest", oldest, Unit::Seconds, now.outbox_oldest);
         let revenue = "What conversions brought, in minor units";
@@ -159,10 +161,12 @@ impl Gauges {
     }
 
     fn set_outbox(&self, standings: &[Standing]) {
-        for Standing { destination, figures, .. } in standings {
+        for Standing { destination, sent, figures, .. } in standings {
             let label = [("destination", destination.0)];
             self.outbox_waiting.get_or_create(&label).set(signed(figures.waiting));
             self.outbox_parked.get_or_create(&label).set(signed(figures.parked));
+            let counter = self.outbox_sent.get_or_create_owned(&label);
+            counter.inc_by(sent.saturating_sub(counter.get()));
             let age = figures.waiting_since.map_or(0, |since| (now() - since).max(0));
             self.outbox_oldest.get_or_create(&label).set(seconds(age));
         }

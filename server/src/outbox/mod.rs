@@ -12,32 +12,40 @@ use app::server_fns::Forwarded;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::clock::Clock;
-use crate::domain::outbox::Destination;
+use crate::domain::Millis;
+use crate::domain::outbox::{Destination, Listener};
 use crate::store::outbox::{Claimed, OutboxFigures, OutboxStore};
 use crate::store::{Store, StoreError};
 use lane::{Ask, Lane};
-use verdict::Reply;
+use verdict::{Reply, Terms};
 
 pub mod aurea;
 pub mod gate;
+pub mod http;
 mod lane;
+pub mod reach;
 pub mod schedule;
-mod step;
+pub mod step;
 pub mod verdict;
+pub mod webhooks;
 
 /// Brings a row to its destination.
 #[async_trait]
 pub trait Carrier: Send + Sync {
-    /// Whose rows it carries.
-    fn destination(&self) -> Destination;
+    /// Whose rows it carries, and what they tell.
+    fn listener(&self) -> Listener;
 
     /// The destination's host, for people.
     fn host(&self) -> &str;
 
+    /// How its answers are to be understood.
+    fn terms(&self) -> &Terms;
+
     /// One try, with a deadline of its own. What came back, or in words why nothing did; never a secret.
-    async fn carry(&self, row: &Claimed) -> Result<Reply, String>;
+    async fn carry(&self, row: &Claimed, now: Millis) -> Result<Reply, String>;
 }
 
 /// The worker, one lane for each destination.
@@ -56,6 +64,8 @@ pub struct Standing {
     pub destination: Destination,
     /// Its host.
     pub host: String,
+    /// Rows sent since the start.
+    pub sent: u64,
     /// Its rows.
     pub figures: OutboxFigures,
 }
@@ -69,7 +79,9 @@ impl Outbox {
         let start = |carrier| {
             let (asks, asked) = mpsc::channel(16);
             let lane = Arc::new(Lane::new(Arc::clone(&store), carrier, Arc::clone(clock)));
-            running.spawn(Arc::clone(&lane).run(asked, stop.subscribe()));
+            // So that all that it logs says for whom.
+            let span = tracing::error_span!("outbox", destination = lane.destination.0);
+            running.spawn(Arc::clone(&lane).run(asked, stop.subscribe()).instrument(span));
             (lane, asks)
         };
         let lanes = carriers.into_iter().map(start).collect();
@@ -77,8 +89,8 @@ impl Outbox {
     }
 
     /// Who is told.
-    pub fn destinations(&self) -> Vec<Destination> {
-        self.lanes.iter().map(|(lane, _)| lane.carrier.destination()).collect()
+    pub fn listeners(&self) -> Vec<Listener> {
+        self.lanes.iter().map(|(lane, _)| lane.carrier.listener()).collect()
     }
 
     /// Sends what is parked or waits, once, and says how far that went after at most `patience`. The lanes do it, by what
@@ -117,9 +129,12 @@ impl Outbox {
     pub async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
         let mut standings = Vec::with_capacity(self.lanes.len());
         for (lane, _) in &self.lanes {
-            let destination = lane.carrier.destination();
-            let figures = self.store.outbox_figures(destination).await?;
-            standings.push(Standing { destination, host: lane.carrier.host().to_owned(), figures });
+            standings.push(Standing {
+                destination: lane.destination,
+                host: lane.carrier.host().to_owned(),
+                sent: lane.sent.load(Ordering::Relaxed),
+                figures: self.store.outbox_figures(lane.destination).await?,
+            });
         }
         Ok(standings)
     }

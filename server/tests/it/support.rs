@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use app::event::{AnonymousId, EventId, SessionId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
@@ -183,16 +182,6 @@ pub(crate) fn stored_event(session_id: &str, event_id: &str, name: &str, timesta
         timestamp,
         received_at: timestamp,
     }
-}
-
-/// Waits for a condition, looking often.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), holds).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// The names of a session's events.
