@@ -18,6 +18,7 @@ use server::stopping::Stopping;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::durability::free_address;
 use crate::support::{TOKEN, TestApp, batch, metadata, payment};
 
 /// Series by name and labels.
@@ -167,6 +168,40 @@ async fn nobody_can_make_a_series_by_what_they_send() {
     let after = names().await;
     assert_eq!(before, after);
     assert!(!after.concat().to_lowercase().contains("canary"), "{after:?}");
+}
+
+/// The names of our metrics in a line.
+fn metrics_in(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.filter(|word| word.starts_with("ttr_"))
+}
+
+#[tokio::test]
+async fn every_metric_that_an_alert_asks_for_is_there_and_the_page_for_the_night_explains_each_alert() {
+    let alerts = include_str!("../../../docs/alerts.yml");
+    let page = include_str!("../../../docs/operations.md");
+    let named: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let explained: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert!(named.len() > 10);
+    assert_eq!(named, explained);
+
+    let remote = format!("http://{}/api", free_address());
+    let app = TestApp::start_with(&[("AUREA_API_URL", &remote), ("AUREA_API_KEY", "k")]).await;
+    app.browser_posts(&batch("s1", &[("page_view", 1000)])).await;
+    app.whop_delivers("msg_1", &payment("pay_1", &json!({}))).await;
+    let series = scrape(&app).await;
+    let there = |metric: &str| series.keys().any(|name| name.split('{').next() == Some(metric));
+    let asked: Vec<&str> = alerts
+        .lines()
+        .filter(|line| line.contains("expr: "))
+        .chain(page.lines())
+        .flat_map(metrics_in)
+        .collect();
+    assert!(asked.len() > 10);
+    for metric in asked {
+        // The page speaks of a histogram by its name.
+        assert!(there(metric) || there(&format!("{metric}_bucket")), "{metric} in {series:#?}");
+    }
 }
 
 #[tokio::test]
