@@ -22,6 +22,7 @@ use crate::checkout::Checkouts;
 use crate::clock::now;
 use crate::error::RETRY_AFTER;
 use crate::ingest::sender::same_origin;
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::provider::Provider;
 use crate::webhook::{WebhookError, Webhooks};
@@ -41,6 +42,8 @@ pub struct ServerBackend {
     pub origin: String,
     /// Tells others.
     pub outbox: Arc<Outbox>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Backend for ServerBackend {
@@ -68,12 +71,14 @@ impl Backend for ServerBackend {
             match self.webhooks.receive(known.as_ref(), &headers, &body.0, now()).await {
                 Ok(()) => Ok(()),
                 Err(WebhookError::Rejected(rejection)) => {
+                    self.metrics.delivery(known.name(), "rejected");
                     tracing::warn!(provider, %rejection, "a delivery was refused");
                     set_status(StatusCode::UNAUTHORIZED);
                     Err(ServerFnError::new(rejection.to_string()))
                 }
                 Err(WebhookError::Store(error)) => {
                     tracing::debug!(provider, %error, "a delivery could not be recorded"); // the store has said why
+                    self.metrics.delivery(known.name(), "failed");
                     try_again_later();
                     Err(ServerFnError::new("it could not be recorded; send it again"))
                 }

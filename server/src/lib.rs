@@ -15,6 +15,7 @@ pub mod domain;
 pub mod error;
 pub mod failpoints;
 pub mod ingest;
+pub mod metrics;
 pub mod ops;
 pub mod outbox;
 pub mod provider;

@@ -22,6 +22,8 @@ use crate::backend::{self, ServerBackend};
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::ingest::{self, Collector};
+use crate::metrics::Metrics;
+use crate::ops::metrics::{self, Scrape};
 use crate::report::Report;
 use crate::site::{self, Pages};
 use crate::stopping::Stopping;
@@ -56,6 +58,10 @@ pub struct AppState {
     pub assets: Arc<Assets>,
     /// Says when the program is to stop.
     pub stopping: Stopping,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Shows what was counted.
+    pub scrape: Arc<Scrape>,
 }
 
 /// What the layers need to know.
@@ -110,6 +116,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/aurea/assets/{name}", get(aurea::asset))
         .route("/health/live", get(ops::live))
         .route("/health/ready", get(ops::ready))
+        .route("/metrics", get(metrics::show))
         .nest_service("/pkg", pkg(shell))
         .fallback_service(assets(shell.site_root, state.clone()))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIME_LIMIT))
@@ -118,6 +125,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
             response.headers_mut().extend(fixed.clone());
             response
         }))
+        .layer(from_fn_with_state(Arc::clone(&state.metrics), metrics::count))
         .with_state(state)
 }
 

@@ -57,15 +57,16 @@ impl Webhooks {
         failpoints::reach("delivery.verified");
         let notice = provider.parse(body);
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
-        let delivery_id = delivery.delivery_id.clone();
+        let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let mut commit = match notice.fact {
             Fact::Paid(paid) => record(self.payment(provider.name(), paid, now).await?),
             Fact::Other => Commit::default(),
             Fact::Unparsable(why) => {
                 tracing::error!(
                     provider = provider.name(),
+                    funnel = self.funnel.as_str(),
                     delivery_id,
-                    why,
+                    why = unquoted(&why),
                     "an authentic delivery can't be read; it is kept"
                 );
                 Commit::default()
@@ -74,9 +75,25 @@ impl Webhooks {
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
         let recorded = commit.clone();
-        let committed = self.store.commit(commit).await?;
+        let committed = self.store.commit(commit).await.inspect_err(|error| {
+            tracing::error!(
+                provider = provider.name(),
+                funnel = self.funnel.as_str(),
+                delivery_id,
+                payment_id,
+                %error,
+                "a delivery could not be recorded; it is answered 503"
+            );
+        })?;
         failpoints::reach("delivery.after_commit");
-        tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");
+        tracing::info!(
+            provider = provider.name(),
+            funnel = self.funnel.as_str(),
+            delivery_id,
+            payment_id,
+            new = committed.new_delivery,
+            "delivery"
+        );
         if committed.new_delivery {
             self.log(&recorded);
         }
@@ -120,14 +137,16 @@ impl Webhooks {
             let session_id = payment.attribution.session_id.as_ref().map_or("none", SessionId::as_str);
             if payment.attribution.session_id.is_none() {
                 tracing::warn!(
+                    funnel = self.funnel.as_str(),
                     payment_id = payment.key.payment_id,
                     "a payment without a session: it is kept unattributed"
                 );
             }
-            if let Err(fault) = &payment.amount {
+            if payment.amount.is_err() {
                 tracing::error!(
+                    funnel = self.funnel.as_str(),
                     payment_id = payment.key.payment_id,
-                    fault,
+                    session_id,
                     "a payment whose amount can't be trusted is kept"
                 );
             }
@@ -139,6 +158,14 @@ impl Webhooks {
                 }
             }
         }
+    }
+}
+
+/// Why something can't be read, without what was found instead: that may be a buyer's name or address.
+fn unquoted(why: &str) -> String {
+    match (why.find('"'), why.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &why[..from], &why[to + 1..]),
+        _ => why.to_owned(),
     }
 }
 

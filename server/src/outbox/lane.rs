@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Carrier;
@@ -133,7 +134,7 @@ impl Lane {
             let all = claimed.len() < free;
             for row in claimed {
                 let ticket = row.ticket.clone();
-                let send = under_way.sends.spawn(Arc::clone(self).send(row));
+                let send = under_way.sends.spawn(Arc::clone(self).send(row).in_current_span());
                 under_way.tickets.insert(send.id(), ticket);
             }
             if all {

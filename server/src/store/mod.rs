@@ -15,6 +15,7 @@ use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{Conversion, Payment};
+use crate::domain::money::Currency;
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
@@ -143,6 +144,28 @@ pub struct FunnelFigures {
     pub sources: BTreeMap<Option<String>, Figures>,
 }
 
+/// What the ledger adds up to, over all time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// What conversions brought.
+    pub revenue: Vec<Sum>,
+    /// Payments that no session is known for.
+    pub unattributed: Vec<Sum>,
+}
+
+/// Payments of one funnel in one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// The funnel.
+    pub funnel: FunnelId,
+    /// The currency; `None` for amounts that can't be trusted.
+    pub currency: Option<Currency>,
+    /// How many.
+    pub payments: u64,
+    /// How much, in minor units.
+    pub minor: i64,
+}
+
 /// SHA-256 of a secret that is random enough not to be guessed.
 pub type SecretHash = [u8; 32];
 
@@ -192,6 +215,12 @@ pub trait Store: outbox::OutboxStore {
         filter: PaymentFilter,
         limit: usize,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// What the ledger adds up to.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// How many writes wait for the writer.
+    fn waiting(&self) -> usize;
 
     /// Tells of every session that a commit changes, from now on. Who listens too slowly misses some.
     fn changes(&self) -> broadcast::Receiver<Changed>;

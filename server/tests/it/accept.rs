@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -64,7 +65,14 @@ impl Door {
         let addr = listener.local_addr().unwrap();
         let stopping = Stopping::default();
         let clients = Clients::new(Vec::new());
-        let served = tokio::spawn(accept::serve(listener, router, settings, clients, stopping.clone()));
+        let served = tokio::spawn(accept::serve(
+            listener,
+            router,
+            settings,
+            clients,
+            stopping.clone(),
+            Arc::default(),
+        ));
         Self { addr, stopping, served }
     }
 

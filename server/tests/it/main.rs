@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backup;
 mod checkout;
 mod collector;
 mod demo;
@@ -14,8 +15,10 @@ mod durability;
 mod endpoint;
 mod forwarding;
 mod login;
+mod metrics;
 mod owner;
 mod screens;
+mod secrets;
 mod site;
 mod startup;
 mod store;

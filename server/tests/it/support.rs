@@ -11,7 +11,7 @@ use server::accept::{self, Settings};
 use server::clock::now;
 use server::config::Config;
 use server::domain::event::{Event, FunnelId, Page, Source};
-use server::serve;
+use server::serve::{self, Application};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -73,8 +73,8 @@ impl TestApp {
         let whop = config.whop.clone().unwrap();
         let application = serve::build(&config, whop, false).await.unwrap();
         let server = tokio::spawn(async move {
-            let (clients, stopping) = (application.clients, application.stopping);
-            accept::serve(listener, application.router, Settings::default(), clients, stopping).await;
+            let Application { router, clients, stopping, metrics, .. } = application;
+            accept::serve(listener, router, Settings::default(), clients, stopping, metrics).await;
         });
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { url: format!("http://{addr}"), client, server, folder }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Mode};
+pub(super) use disk::free_space;
 use network::Network;
 use report::Report;
 
