@@ -21,6 +21,7 @@ use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::domain::outbox::Destination;
 use crate::error::ApiError;
+use crate::failpoints;
 use crate::store::Store;
 use limit::Limit;
 use sender::Gate;
@@ -117,7 +118,10 @@ impl Collector {
             Vec::new()
         } else {
             let forward_to = self.forward_to.clone();
-            self.store.commit(Commit { events, told, forward_to, ..Commit::default() }).await?.new_events
+            let commit = Commit { events, told, forward_to, ..Commit::default() };
+            let new_events = self.store.commit(commit).await?.new_events;
+            failpoints::reach("events.after_commit");
+            new_events
         };
         Ok(results(parsed, new_events))
     }

@@ -1,16 +1,13 @@
 //! What goes out: from the commit of an event to another Aurea, whatever that answers and whoever dies on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::event::SessionId;
 use async_trait::async_trait;
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,7 +15,6 @@ use server::clock::{Clock, now};
 use server::domain::commit::Commit;
 use server::domain::event::{FunnelId, Source, derived_id};
 use server::domain::money::Currency;
-use server::domain::outbox::events_in;
 use server::ingest::{Collector, Sender};
 use server::outbox::aurea::{Aurea, Settings};
 use server::outbox::{Carrier, Outbox};
@@ -34,7 +30,8 @@ use tokio::task::JoinHandle;
 
 use crate::durability::{Program, free_address};
 use crate::store::stores;
-use crate::support::{SECRET, TOKEN, TestApp, batch, metadata, payment, sign, stored_event};
+use crate::support::upstream::{Call, Upstream, says};
+use crate::support::{SECRET, TOKEN, TestApp, batch, metadata, payment, sign, stored_event, until};
 
 /// What the remote's owner gave to the site's.
 const REMOTE_KEY: &str = "key-of-the-remote";
@@ -54,82 +51,6 @@ impl Clock for FakeClock {
     async fn until(&self, at: i64) {
         let _ = self.0.subscribe().wait_for(|now| *now >= at).await;
     }
-}
-
-/// One request that an upstream got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Call {
-    key: String,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Call {
-    /// The ids of its events.
-    fn ids(&self) -> Vec<String> {
-        let event = |raw: &serde_json::value::RawValue| serde_json::from_str::<Value>(raw.get()).unwrap();
-        let events = events_in(&self.body).into_iter().map(event);
-        events.map(|event| event["eventId"].as_str().unwrap().to_owned()).collect()
-    }
-
-    fn has(&self, id: &str) -> bool {
-        self.ids().iter().any(|known| known == id)
-    }
-}
-
-type Script = Box<dyn Fn(&Call) -> Response + Send + Sync>;
-
-/// A remote Aurea that answers what the test says, over real HTTP, and keeps what it got.
-struct Upstream {
-    url: String,
-    known: Arc<Known>,
-    server: JoinHandle<()>,
-}
-
-struct Known {
-    script: Mutex<Script>,
-    calls: Mutex<Vec<Call>>,
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-impl Upstream {
-    async fn start(script: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), script).await
-    }
-
-    async fn start_at(addr: SocketAddr, script: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Self {
-        let known = Arc::new(Known { script: Mutex::new(Box::new(script)), calls: Mutex::default() });
-        let listener = TcpListener::bind(addr).await.unwrap();
-        let url = format!("http://{}/api", listener.local_addr().unwrap());
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&known));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, known, server }
-    }
-
-    fn now_says(&self, script: impl Fn(&Call) -> Response + Send + Sync + 'static) {
-        *self.known.script.lock().unwrap() = Box::new(script);
-    }
-
-    fn calls(&self) -> Vec<Call> {
-        self.known.calls.lock().unwrap().clone()
-    }
-}
-
-async fn answer(State(known): State<Arc<Known>>, headers: HeaderMap, body: Bytes) -> Response {
-    let headers: BTreeMap<String, String> =
-        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-    let call = Call { key: headers["idempotency-key"].clone(), headers, body: body.to_vec() };
-    known.calls.lock().unwrap().push(call.clone());
-    (known.script.lock().unwrap())(&call)
-}
-
-fn says(status: u16) -> impl Fn(&Call) -> Response + Send + Sync {
-    move |_| StatusCode::from_u16(status).unwrap().into_response()
 }
 
 /// The worker on an empty store, by a clock of its own.
@@ -179,16 +100,6 @@ fn outbox(store: &Arc<dyn Store>, url: &str, clock: &Arc<FakeClock>) -> Outbox {
     let aurea = Aurea::with_deadline(&settings, "store-1", Duration::from_secs(2)).unwrap();
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
     Outbox::start(store, vec![Arc::new(aurea) as Arc<dyn Carrier>], &clock)
-}
-
-/// Waits for a condition, looking often.
-async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), holds).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 #[tokio::test]

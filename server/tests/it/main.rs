@@ -7,6 +7,7 @@
 mod accept;
 mod checkout;
 mod collector;
+mod crash;
 mod demo;
 mod doctor;
 mod durability;
