@@ -33,15 +33,15 @@ impl Content {
     /// Reads an event that was posted, and its id.
     pub(crate) fn read(event: &Value) -> Option<(String, Self)> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let context = &event["context"];
+        let around = &event["context"];
         let content = Self {
             name: text(&event["eventName"])?,
             properties: event["properties"].as_object()?.clone(),
-            session: text(&context["session"]["sessionId"])?,
-            visitor: text(&context["user"]["anonymousId"]),
-            url: text(&context["page"]["url"]),
-            referrer: text(&context["page"]["referrer"]),
-            index: context["session"]["index"].as_i64(),
+            session: text(&around["session"]["sessionId"])?,
+            visitor: text(&around["user"]["anonymousId"]),
+            url: text(&around["page"]["url"]),
+            referrer: text(&around["page"]["referrer"]),
+            index: around["session"]["index"].as_i64(),
             timestamp: event["timestamp"].as_i64()?,
         };
         Some((text(&event["eventId"])?, content))
@@ -68,7 +68,9 @@ fn write(text: &mut String, value: &Value) {
             text.push('}');
         }
         Value::Array(list) => {
-            list.iter().for_each(|value| write(text, value));
+            for value in list {
+                write(text, value);
+            }
             text.push(']');
         }
         other => text.push_str(&other.to_string()),

@@ -65,9 +65,11 @@ impl From<io::Error> for Broken {
 
 async fn carry(mut here: TcpStream, mut there: TcpStream, lot: Lot) -> io::Result<()> {
     let carried = {
-        let ((from_here, to_here), (from_there, to_there)) = (here.split(), there.split());
-        let on_the_way = pump(from_here, to_there, lot, Direction::There);
-        tokio::try_join!(on_the_way, pump(from_there, to_here, lot, Direction::Back))
+        let ((asks, answers), (answered, asked)) = (here.split(), there.split());
+        tokio::try_join!(
+            pump(asks, asked, lot, Direction::There),
+            pump(answered, answers, lot, Direction::Back)
+        )
     };
     match carried {
         Ok(_) => {}
@@ -98,7 +100,7 @@ async fn pump(
         Lot::Delay(wait) => (PIECE, wait),
         _ => (PIECE, Duration::ZERO),
     };
-    let mut piece = [0; PIECE];
+    let mut piece = vec![0; PIECE];
     loop {
         let read = from.read(&mut piece[..size]).await?;
         if read == 0 {
