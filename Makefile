@@ -6,7 +6,7 @@ export LEPTOS_SITE_ROOT ?= target/site
 # Secrets and settings of this machine, if there are any; see .env.example.
 WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
 
-.PHONY: help run doctor login demo watch test chaos build bench bench-screens lint lighthouse screenshots clean
+.PHONY: help run doctor login demo watch test chaos build bench bench-screens power-cut lint lighthouse screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: ## Run the benchmarks
 
 bench-screens: build ## Measure the owner's screens on 1,000 and on 100,000 sessions
 	@scripts/measure-screens.mjs
+
+power-cut: ## Cut the power 50 times under load and count what is lost; needs root
+	@scripts/power-cut
 
 lighthouse: build ## Measure the page with Lighthouse (mobile, median of 3)
 	@scripts/tools npm-tests chromium

@@ -73,7 +73,7 @@ impl Backend for ServerBackend {
                     Err(ServerFnError::new(rejection.to_string()))
                 }
                 Err(WebhookError::Store(error)) => {
-                    tracing::error!(provider, %error, "a delivery could not be recorded");
+                    tracing::debug!(provider, %error, "a delivery could not be recorded"); // the store has said why
                     try_again_later();
                     Err(ServerFnError::new("it could not be recorded; send it again"))
                 }
@@ -84,7 +84,7 @@ impl Backend for ServerBackend {
     fn forward(self: Arc<Self>) -> Pin<Box<dyn Future<Output = Result<Forwarded, ServerFnError>> + Send>> {
         Box::pin(async move {
             self.outbox.drive(DRIVE_PATIENCE).await.map_err(|error| {
-                tracing::error!(%error, "the outbox could not be driven");
+                tracing::debug!(%error, "the outbox could not be driven");
                 set_status(StatusCode::SERVICE_UNAVAILABLE);
                 ServerFnError::new("the store is not available; try again")
             })

@@ -20,6 +20,7 @@ use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::outbox::aurea::Aurea;
+use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
@@ -29,7 +30,7 @@ use crate::signals::Signals;
 use crate::site::csp::{self, Policy};
 use crate::site::{AssetNames, Pages};
 use crate::stopping::Stopping;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Limits, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
 
@@ -82,7 +83,8 @@ pub async fn build(
         .connect_timeout(Duration::from_secs(3))
         .timeout(Duration::from_secs(20))
         .build()?;
-    let store = Arc::new(SqliteStore::open(&config.database)?);
+    let limits = Limits { reserve: config.reserve, ..Limits::default() };
+    let store = Arc::new(SqliteStore::open_with(&config.database, limits)?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
@@ -122,11 +124,16 @@ pub async fn build(
 
 /// The worker, with a lane for each destination that is configured.
 fn outbox(config: &Config, store: Arc<dyn Store>, identity: &str) -> Result<Arc<Outbox>, ServeError> {
-    let aurea = config.aurea.as_ref().map(|settings| Aurea::new(settings, identity)).transpose()?;
-    if let Some(aurea) = &aurea {
-        tracing::info!("events are forwarded to {}", aurea.host());
+    let mut carriers: Vec<Arc<dyn Carrier>> = Vec::new();
+    if let Some(settings) = &config.aurea {
+        carriers.push(Arc::new(Aurea::new(settings, identity)?));
     }
-    let carriers = aurea.into_iter().map(|aurea| Arc::new(aurea) as Arc<dyn Carrier>).collect();
+    if let Some(settings) = &config.webhooks {
+        carriers.push(Arc::new(Endpoint::new(settings)?));
+    }
+    for carrier in &carriers {
+        tracing::info!("what happens is told to {} ({})", carrier.host(), carrier.listener().destination.0);
+    }
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     Ok(Arc::new(Outbox::start(&store, carriers, &clock)))
 }
@@ -187,7 +194,7 @@ struct Rooms {
 fn state(config: &Config, rooms: Rooms) -> AppState {
     let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients } = rooms;
     let funnel = config.funnel.id.clone();
-    let forward_to = outbox.destinations();
+    let forward_to = outbox.listeners();
     let checkouts = Checkouts {
         store: Arc::clone(&store),
         provider: Arc::clone(&provider),
@@ -235,11 +242,12 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
 
 /// Answers until a signal says stop. Then, in this order: no connection is accepted, streams end, open requests are
 /// answered, the outbox releases what it has claimed, the store writes what waits and is closed. A second signal ends the
-/// program at once.
+/// program at once, and so does a store that has given up.
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
     let settings = Settings::default().within_file_limit();
+    let store = Arc::clone(&application.store);
     let work = async {
         accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
         application.outbox.stop().await;
@@ -254,6 +262,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     };
     tokio::select! {
         () = work => Ok(()),
+        why = store.given_up() => Err(why.into()),
         () = told => {
             tracing::warn!("stopped at once by a second signal");
             std::process::exit(1) // like a kill: whatever was answered is on disk

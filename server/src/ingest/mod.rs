@@ -19,10 +19,10 @@ use crate::domain::commit::Commit;
 use crate::domain::event::{BOT, Event, FunnelId, Source};
 use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::error::ApiError;
 use crate::failpoints;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use limit::Limit;
 use sender::Gate;
 use wire::WireEvent;
@@ -50,7 +50,7 @@ pub struct Sender {
 pub struct Collector {
     store: Arc<dyn Store>,
     currency: Currency,
-    forward_to: Vec<Destination>,
+    forward_to: Vec<Listener>,
 }
 
 /// The answer to a request.
@@ -96,12 +96,16 @@ struct Batch<'a> {
 
 impl Collector {
     /// `currency` is that of keyed conversions that name none; `forward_to` is told of what browsers send.
-    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Destination>) -> Self {
+    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Listener>) -> Self {
         Self { store, currency, forward_to }
     }
 
-    /// Parses a body, commits what is good in it and answers for every event.
+    /// Parses a body, commits what is good in it and answers for every event. When the disk is nearly full, browsers are
+    /// told to come back later: they keep their events, and those of others may tell of money.
     pub async fn collect(&self, sender: Sender, body: &[u8], now: Millis) -> Result<Results, ApiError> {
+        if sender.source == Source::Browser && self.store.scarce() {
+            return Err(StoreError::Scarce.into());
+        }
         let batch = parse_batch(body)?;
         let skew = batch.sent_at.map_or(0, |sent_at| skew(sent_at, now));
         let parsed: Vec<Result<Parsed, Refused>> =

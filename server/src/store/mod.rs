@@ -21,15 +21,28 @@ use crate::domain::summary::{Figures, Summary};
 pub mod outbox;
 pub mod sqlite;
 
-/// Why the store could not do it.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why the store could not do it. The store itself logs what ails it, once when it begins and once when it ends: whoever is
+/// told of it need not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// More is waiting than the writer can take; try again in a moment.
     #[error("the store is busy")]
     Busy,
-    /// The store does not work: a full disk, a broken file.
+    /// Somebody else writes to the store and does not end; it goes on when they do.
+    #[error("another program holds the store and lets nobody write")]
+    Held,
+    /// There is no space; it goes on when there is.
+    #[error("the disk is full")]
+    Full,
+    /// So little space is left that what can wait is not taken.
+    #[error("the disk is nearly full")]
+    Scarce,
+    /// The store does not do it.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The store can't be used before somebody has mended it; says how.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// Everything that belongs to one session.
@@ -201,6 +214,9 @@ pub trait Store: outbox::OutboxStore {
     /// Ends a login.
     async fn remove_login(&self, hash: SecretHash) -> Result<(), StoreError>;
 
-    /// Whether it can be read and written.
+    /// Whether it can be read and written; what ails it, if not.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Whether space is so scarce that what can wait should: the rest is for what tells of money.
+    fn scarce(&self) -> bool;
 }

@@ -12,8 +12,8 @@ use server::clock::now;
 use tempfile::TempDir;
 
 use crate::durability::{Program, free_address};
-use crate::support::upstream::{Call, Upstream, knows_its_events};
-use crate::support::{SECRET, TOKEN, batch, metadata, payment, sign, until};
+use crate::support::{SECRET, TOKEN, batch, metadata, payment, sign};
+use crate::upstream::{Call, Upstream, knows_its_events, until};
 
 /// What is on its way when the program ends. Either makes two events of session `s1`.
 #[derive(Clone, Copy, Debug)]

@@ -220,7 +220,7 @@ async fn a_login_lasts_until_it_expires_is_ended_or_the_token_changes() {
 }
 
 /// The first version's schema, with rows as it wrote them.
-const FIRST_VERSION: &str = concat!(
+pub(crate) const FIRST_VERSION: &str = concat!(
     include_str!("../../src/store/sqlite/schema.sql"),
     r#"
     INSERT INTO event (funnel, source, event_id, session_id, anonymous_id, name, properties, page_url, timestamp, received_at)

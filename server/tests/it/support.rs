@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use app::event::{AnonymousId, EventId, SessionId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
@@ -16,8 +15,6 @@ use server::serve;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-pub(crate) mod upstream;
 
 /// Whop's secret in the tests.
 pub(crate) const SECRET: &str = "ws_0123456789abcdef_secret";
@@ -190,14 +187,4 @@ pub(crate) fn stored_event(session_id: &str, event_id: &str, name: &str, timesta
 /// The names of a session's events.
 pub(crate) fn names(session: &Value) -> Vec<&str> {
     session["events"].as_array().unwrap().iter().map(|event| event["eventName"].as_str().unwrap()).collect()
-}
-
-/// Waits for a condition, looking often.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), holds).await.unwrap_or_else(|_| panic!("{what}"));
 }

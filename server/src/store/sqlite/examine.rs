@@ -1,13 +1,15 @@
 //! A look into the file from outside, while a `ttr` may be working on it: what the doctor asks.
 //!
-//! Nothing is left behind: a file that is not there is not made, and the probe is rolled back.
+//! Nothing is left behind: a file that is not there is not made, the probe is rolled back, and a log that nobody has folded
+//! back yet stays as it is: the next start looks at whether it belongs to the file.
 
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
-use super::{OLDEST_SOUND_SQLITE, identity, migrations};
+use super::{identity, migrations, opening, pairing};
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,14 +34,16 @@ pub enum Schema {
 
 /// Version of the SQLite inside, and whether it is one that keeps a WAL whole.
 pub fn sqlite() -> (&'static str, bool) {
-    (rusqlite::version(), rusqlite::version_number() >= OLDEST_SOUND_SQLITE)
+    (rusqlite::version(), opening::is_sound(rusqlite::version_number()))
 }
 
 impl Examination {
     /// Opens a file that is there.
     pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let has_log = std::fs::metadata(pairing::log_of(path)).is_ok_and(|log| log.len() > 0);
         let connection = Connection::open_with_flags(path, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         connection.busy_timeout(PATIENCE)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(Self { connection })
@@ -76,8 +80,7 @@ impl Examination {
 
     /// The first thing that `quick_check` finds wrong.
     pub fn damage(&self) -> Result<Option<String>, rusqlite::Error> {
-        let found: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        Ok(Some(found).filter(|found| found != "ok"))
+        opening::damage(&self.connection)
     }
 
     /// Writes a row, reads it and takes it back.
