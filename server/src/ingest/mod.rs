@@ -21,6 +21,7 @@ use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::domain::outbox::Listener;
 use crate::error::ApiError;
+use crate::failpoints;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use limit::Limit;
@@ -130,7 +131,9 @@ impl Collector {
                     // Not louder: a store that ails says so itself, and everybody sends again.
                     tracing::debug!(funnel, source, %session_id, events = count, %error, "a batch is not recorded");
                 });
-                committed?.new_events
+                let new_events = committed?.new_events;
+                failpoints::reach("events.after_commit");
+                new_events
             }
         };
         Ok(results(parsed, new_events))

@@ -8,6 +8,7 @@ mod accept;
 mod backup;
 mod checkout;
 mod collector;
+mod crash;
 mod demo;
 mod disk;
 mod doctor;

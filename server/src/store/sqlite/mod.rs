@@ -151,10 +151,12 @@ impl Store for SqliteStore {
         let brought = Brought::by(&commit);
         let write = move |connection: &Connection| {
             let committed = rows::insert(connection, &commit)?;
-            if commit.delivery.is_some() {
-                failpoints::reach("delivery.before_commit");
-            }
-            if !commit.forward_to.is_empty() && committed.new_events.contains(&true) {
+            failpoints::reach(match commit.delivery {
+                Some(_) => "delivery.before_commit",
+                None => "events.before_commit",
+            });
+            let is_news = !commit.forward_to.is_empty() && committed.new_events.contains(&true);
+            if is_news && !failpoints::is_on("outbox.unheard") {
                 // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
                 news.send_replace(());
             }
