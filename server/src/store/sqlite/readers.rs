@@ -85,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_reads_too_long_is_cut_and_the_connection_is_good_for_the_next() {
-        let readers = Readers::new(1, Duration::from_millis(50), || Connection::open_in_memory()).unwrap();
+        let readers = Readers::new(1, Duration::from_millis(50), Connection::open_in_memory).unwrap();
         let endless = readers.read(|reader| reader.query_row(ENDLESS, [], |row| row.get::<_, i64>(0))).await;
         assert_eq!(endless, Err(StoreError::Failed("reading took too long".into())));
         let next = readers.read(|reader| reader.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))).await;

@@ -133,7 +133,7 @@ impl Writer {
                 return why.clone();
             }
             if health.changed().await.is_err() {
-                std::future::pending().await // it was closed in an orderly way
+                std::future::pending::<()>().await; // it was closed in an orderly way
             }
         }
     }
