@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const rows = { A: 13, B: 15, C: 26, D: 19, E: 16 };
-const atLeast = 50;
+const atLeast = 49;
 
 const logs = process.argv.slice(2).map((file) => readFileSync(file, "utf8"));
 const passed = new Set(logs.flatMap((log) => log.split("\n")).map(nameOfPassed).filter(Boolean));

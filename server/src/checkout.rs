@@ -15,7 +15,7 @@ use crate::domain::attribution::scrub;
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, FunnelId, Page, Source, derived_id};
 use crate::domain::money::Money;
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::provider::{Checkout, Provider};
 use crate::store::Store;
 
@@ -40,7 +40,7 @@ pub struct Checkouts {
     /// Where buyers come back to.
     pub return_url: Url,
     /// Who is told of checkouts.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// One press of the buy button, made whole.

@@ -20,6 +20,7 @@ use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::outbox::aurea::Aurea;
+use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
@@ -123,11 +124,16 @@ pub async fn build(
 
 /// The worker, with a lane for each destination that is configured.
 fn outbox(config: &Config, store: Arc<dyn Store>, identity: &str) -> Result<Arc<Outbox>, ServeError> {
-    let aurea = config.aurea.as_ref().map(|settings| Aurea::new(settings, identity)).transpose()?;
-    if let Some(aurea) = &aurea {
-        tracing::info!("events are forwarded to {}", aurea.host());
+    let mut carriers: Vec<Arc<dyn Carrier>> = Vec::new();
+    if let Some(settings) = &config.aurea {
+        carriers.push(Arc::new(Aurea::new(settings, identity)?));
     }
-    let carriers = aurea.into_iter().map(|aurea| Arc::new(aurea) as Arc<dyn Carrier>).collect();
+    if let Some(settings) = &config.webhooks {
+        carriers.push(Arc::new(Endpoint::new(settings)?));
+    }
+    for carrier in &carriers {
+        tracing::info!("what happens is told to {} ({})", carrier.host(), carrier.listener().destination.0);
+    }
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     Ok(Arc::new(Outbox::start(&store, carriers, &clock)))
 }
@@ -188,7 +194,7 @@ struct Rooms {
 fn state(config: &Config, rooms: Rooms) -> AppState {
     let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients } = rooms;
     let funnel = config.funnel.id.clone();
-    let forward_to = outbox.destinations();
+    let forward_to = outbox.listeners();
     let checkouts = Checkouts {
         store: Arc::clone(&store),
         provider: Arc::clone(&provider),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::commit::{Commit, Delivery, DeliveryState};
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::domain::{DAY, Millis};
 use crate::failpoints;
 use crate::provider::signature::Rejection;
@@ -30,7 +30,7 @@ pub struct Webhooks {
     /// Prints the seed's log lines.
     pub development: bool,
     /// Who is told of conversions.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// Why a delivery is not taken.

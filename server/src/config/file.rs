@@ -3,6 +3,8 @@
 use app::{Product, Words};
 use serde::Deserialize;
 
+use crate::outbox::webhooks::MONEY;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -20,6 +22,8 @@ pub(super) struct File {
     pub(super) whop: Whop,
     #[serde(default)]
     pub(super) aurea: Aurea,
+    #[serde(default)]
+    pub(super) webhooks: Webhooks,
     #[serde(default)]
     pub(super) simulator: Simulator,
 }
@@ -102,6 +106,19 @@ impl Default for Whop {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Aurea {
     pub(super) url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Webhooks {
+    pub(super) url: Option<String>,
+    pub(super) events: Vec<String>,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { url: None, events: MONEY.map(str::to_owned).into() }
+    }
 }
 
 #[derive(Deserialize)]

@@ -17,6 +17,7 @@ const PLAIN_NAMES: &[(&str, &str)] = &[
     ("TTR_MODE", "site.mode"),
     ("AUREA_FUNNEL_ID", "funnel.id"),
     ("AUREA_API_URL", "aurea.url"),
+    ("TTR_WEBHOOK_URL", "webhooks.url"),
     ("WHOP_CHECKOUT_URL", "whop.checkout_url"),
     ("WHOP_PLAN_ID", "whop.plan_id"),
     ("WHOP_API_URL", "whop.api_url"),
@@ -29,6 +30,7 @@ const SECRET_KEYS: &[(&str, &str)] = &[
     ("aurea.api_key", "AUREA_API_KEY"),
     ("aurea.admin_token", "AUREA_ADMIN_TOKEN"),
     ("aurea.receive_keys", "AUREA_RECEIVE_KEYS"),
+    ("webhooks.secret", "TTR_WEBHOOK_SECRET"),
 ];
 
 /// File and environment.

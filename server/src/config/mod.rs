@@ -6,18 +6,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use app::{Product, Words};
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::event::FunnelId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::size::Size;
-use crate::outbox::aurea;
+use crate::outbox::reach::is_own_name;
+use crate::outbox::{aurea, webhooks};
 use crate::provider::{signature, whop};
 use layers::Layers;
 use secrets::Secrets;
@@ -25,6 +26,7 @@ use secrets::Secrets;
 mod file;
 mod layers;
 mod secrets;
+mod told;
 
 /// Exit code for a configuration that can't be used (sysexits.h, `EX_CONFIG`).
 pub const BAD_CONFIGURATION: u8 = 78;
@@ -58,6 +60,8 @@ pub struct Config {
     pub receive_keys: Vec<ReceiveKey>,
     /// The remote Aurea that events are forwarded to.
     pub aurea: Option<aurea::Settings>,
+    /// The owner's endpoint for webhooks.
+    pub webhooks: Option<webhooks::Settings>,
     /// Opens the owner's JSON; without one a token is made at start.
     pub admin_token: Option<SecretString>,
 }
@@ -205,7 +209,8 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
     let simulator =
         simulator(&file.simulator, whop.is_some() || !secrets.whop_webhook_keys.is_empty(), mode, faults);
     let receive_keys = receive_keys(&secrets, faults);
-    let aurea = remote_aurea(&file.aurea, &secrets, mode, site.as_ref(), faults);
+    let aurea = told::aurea(&file.aurea, &secrets, mode, site.as_ref(), faults);
+    let webhooks = told::webhooks(file.webhooks, &secrets, mode, site.as_ref(), faults);
     Some(Config {
         mode: mode?,
         funnel: Funnel { id: funnel_id?, currency: currency? },
@@ -220,6 +225,7 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         simulator,
         receive_keys,
         aurea,
+        webhooks,
         admin_token: secrets.admin_token,
     })
 }
@@ -248,7 +254,7 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
 /// Whether only this machine reaches it.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(url::Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
+        Some(url::Host::Domain(name)) => is_own_name(name),
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
@@ -325,93 +331,6 @@ fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -
     allowed.then_some(url)
 }
 
-/// Forwarding is on when the remote Aurea's address is set.
-fn remote_aurea(
-    file: &file::Aurea,
-    secrets: &Secrets,
-    mode: Option<Mode>,
-    site: Option<&Site>,
-    faults: &mut Faults<'_>,
-) -> Option<aurea::Settings> {
-    let fault_of_the_key = |message: &str| Fault { place: "AUREA_API_KEY".into(), message: message.into() };
-    let Some(text) = &file.url else {
-        // While developing the key may stay when the address is taken out; in production somebody forgot the address.
-        if secrets.aurea_api_key.is_some() && mode == Some(Mode::Production) {
-            let message = "is of no use without AUREA_API_URL: nothing would be forwarded; set that too, or remove this";
-            faults.list.push(fault_of_the_key(message));
-        }
-        return None;
-    };
-    let url = web_url("aurea.url", text, mode, faults)?;
-    if let Some(fault) = no_remote(&url, mode, site) {
-        faults.add("aurea.url", fault);
-        return None;
-    }
-    let Some(key) = secrets.aurea_api_key.clone() else {
-        faults.list.push(fault_of_the_key(
-            "is needed with AUREA_API_URL: the remote Aurea takes nothing without it",
-        ));
-        return None;
-    };
-    if !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-        faults.list.push(fault_of_the_key("must be visible ASCII characters without spaces"));
-        return None;
-    }
-    if secrets.receive_keys.iter().any(|(own, _)| own.expose_secret() == key.expose_secret()) {
-        faults.list.push(fault_of_the_key(
-            "is one of AUREA_RECEIVE_KEYS, which open this site: set one of the remote Aurea's, and give each its own",
-        ));
-        return None;
-    }
-    Some(aurea::Settings { url, key })
-}
-
-/// Why nothing can be forwarded to this address.
-fn no_remote(url: &Url, mode: Option<Mode>, site: Option<&Site>) -> Option<&'static str> {
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return Some("must be an address such as https://host/api, without user, query and fragment");
-    }
-    if site.is_some_and(|site| is_itself(url, site)) {
-        return Some(
-            "is this site itself: it would forward to itself; set the address of another Aurea, or remove it",
-        );
-    }
-    if mode == Some(Mode::Production) && is_private(url) {
-        return Some("must be a public address in production, not one of this machine or a private network");
-    }
-    None
-}
-
-/// By its public origin, or by any name that this machine has for itself.
-fn is_itself(url: &Url, site: &Site) -> bool {
-    let port = url.port_or_known_default();
-    let same_machine = is_loopback(url)
-        && (port == Some(site.addr.port())
-            || is_loopback(&site.url) && port == site.url.port_or_known_default());
-    site.url.origin() == url.origin() || same_machine
-}
-
-fn is_private(url: &Url) -> bool {
-    let v4 = |ip: Ipv4Addr| {
-        ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast()
-    };
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => v4(ip),
-        Some(url::Host::Ipv6(ip)) => {
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || ip.to_ipv4_mapped().is_some_and(v4)
-        }
-        Some(url::Host::Domain(_)) | None => is_loopback(url),
-    }
-}
-
 fn simulator(
     file: &file::Simulator,
     provider_configured: bool,
@@ -460,7 +379,7 @@ mod tests {
 
     const FILE: &str = include_str!("../../../Leptos.toml");
 
-    fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    pub(super) fn parse(changes: &[(&str, &str)], env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let text = changes.iter().fold(FILE.to_owned(), |text, (from, to)| {
             assert!(text.contains(from), "{from}");
             text.replacen(from, to, 1)
@@ -577,68 +496,6 @@ mod tests {
     }
 
     #[test]
-    fn events_are_forwarded_when_the_remote_aurea_has_an_address_and_a_key() {
-        let aurea = |env: &[(&str, &str)]| parse(&[], env).map(|config| config.aurea);
-        let both = [("AUREA_API_URL", "https://aurea.example/api"), ("AUREA_API_KEY", "k")];
-        assert_eq!(aurea(&both).unwrap().unwrap().url.as_str(), "https://aurea.example/api");
-        assert!(aurea(&[]).unwrap().is_none());
-        assert!(aurea(&both[1..]).unwrap().is_none(), "a key alone does no harm while developing");
-        let local = [("AUREA_API_URL", "http://127.0.0.1:4000/api"), ("AUREA_API_KEY", "k")];
-        assert!(aurea(&local).unwrap().is_some());
-        assert!(aurea(&both[..1]).unwrap_err()[0].starts_with("AUREA_API_KEY: is needed"));
-        for (url, fault) in [
-            ("aurea.example/api", "relative URL"),
-            ("ftp://aurea.example/api", "must be an https address"),
-            ("https://me@aurea.example/api", "without user"),
-            ("https://aurea.example/api?key=1", "without user"),
-            ("http://127.0.0.1:3000/api", "is this site itself"),
-            ("http://localhost:3000/api", "is this site itself"),
-            ("http://[::1]:3000/api", "is this site itself"),
-            ("https://LOCALHOST:3000/api", "is this site itself"),
-        ] {
-            let faults = aurea(&[("AUREA_API_URL", url), ("AUREA_API_KEY", "k")]).unwrap_err();
-            assert!(
-                faults[0].starts_with("AUREA_API_URL: ") && faults[0].contains(fault),
-                "{url}: {faults:?}"
-            );
-        }
-        let own = aurea(&[both[0], both[1], ("AUREA_RECEIVE_KEYS", "other:a,k:b")]).unwrap_err();
-        assert!(own[0].starts_with("AUREA_API_KEY: is one of AUREA_RECEIVE_KEYS"), "{own:?}");
-        let odd = aurea(&[both[0], ("AUREA_API_KEY", "two words")]).unwrap_err();
-        assert!(odd[0].starts_with("AUREA_API_KEY: must be visible"), "{odd:?}");
-    }
-
-    #[test]
-    fn production_forwards_to_a_public_https_address_only() {
-        let aurea = |env: &[(&str, &str)]| {
-            let production = [
-                ("SITE_URL", "https://ttr.example"),
-                ("WHOP_WEBHOOK_SECRET", "ws"),
-                ("WHOP_PLAN_ID", "plan_1"),
-            ];
-            parse(&[], &[&production, env].concat()).map(|config| config.aurea.is_some())
-        };
-        let key = ("AUREA_API_KEY", "k");
-        assert_eq!(aurea(&[("AUREA_API_URL", "https://aurea.example/api"), key]), Ok(true));
-        assert!(aurea(&[key]).unwrap_err()[0].contains("of no use without AUREA_API_URL"));
-        for url in [
-            "http://aurea.example/api",
-            "https://ttr.example/api",
-            "https://localhost/api",
-            "https://10.0.0.1/api",
-            "https://192.168.1.1/api",
-            "https://169.254.169.254/api",
-            "https://0x7f.1/api",
-            "https://[::1]/api",
-            "https://[fd00::1]/api",
-            "https://[::ffff:127.0.0.1]/api",
-        ] {
-            let faults = aurea(&[("AUREA_API_URL", url), key]).unwrap_err();
-            assert!(faults.len() == 1 && faults[0].starts_with("AUREA_API_URL: "), "{url}: {faults:?}");
-        }
-    }
-
-    #[test]
     fn no_secret_shows_in_debug_output() {
         let config = parse(
             &[],
@@ -650,6 +507,8 @@ mod tests {
                 ("AUREA_RECEIVE_KEYS", "canary4:ttr"),
                 ("AUREA_API_URL", "https://aurea.example/api"),
                 ("AUREA_API_KEY", "canary5"),
+                ("TTR_WEBHOOK_URL", "https://owner.example/hooks"),
+                ("TTR_WEBHOOK_SECRET", "whsec_canary6canary6canary6canary6cana"),
             ],
         )
         .unwrap();

@@ -13,6 +13,7 @@ pub(super) struct Secrets {
     pub(super) whop_webhook_keys: Vec<String>,
     pub(super) admin_token: Option<SecretString>,
     pub(super) aurea_api_key: Option<SecretString>,
+    pub(super) webhook_secrets: Vec<String>,
     /// Key and funnel.
     pub(super) receive_keys: Vec<(SecretString, String)>,
 }
@@ -24,6 +25,7 @@ impl Secrets {
         let whop_webhook_keys = secret("WHOP_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
         let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
         let aurea_api_key = secret("AUREA_API_KEY").map(Into::into);
+        let webhook_secrets = secret("TTR_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
         let pairs = secret("AUREA_RECEIVE_KEYS").map(|text| list(&text)).unwrap_or_default();
         let mut receive_keys = Vec::new();
         for pair in pairs {
@@ -37,7 +39,7 @@ impl Secrets {
                 }),
             }
         }
-        Self { whop_api_key, whop_webhook_keys, admin_token, aurea_api_key, receive_keys }
+        Self { whop_api_key, whop_webhook_keys, admin_token, aurea_api_key, webhook_secrets, receive_keys }
     }
 }
 

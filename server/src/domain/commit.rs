@@ -9,7 +9,7 @@ use app::event::SessionId;
 use super::Millis;
 use super::event::{Event, FunnelId};
 use super::ledger::{Conversion, Payment};
-use super::outbox::Destination;
+use super::outbox::Listener;
 
 /// A signed webhook request that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Commit {
     /// that no conversion stands without the event that closes its session.
     pub told: Vec<(usize, Conversion)>,
     /// Who is told of its events: those of them that are new go into the outbox in the same transaction.
-    pub forward_to: Vec<Destination>,
+    pub forward_to: Vec<Listener>,
 }
 
 /// What a commit changed.

@@ -19,7 +19,7 @@ use crate::domain::commit::Commit;
 use crate::domain::event::{BOT, Event, FunnelId, Source};
 use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
-use crate::domain::outbox::Destination;
+use crate::domain::outbox::Listener;
 use crate::error::ApiError;
 use crate::store::{Store, StoreError};
 use limit::Limit;
@@ -49,7 +49,7 @@ pub struct Sender {
 pub struct Collector {
     store: Arc<dyn Store>,
     currency: Currency,
-    forward_to: Vec<Destination>,
+    forward_to: Vec<Listener>,
 }
 
 /// The answer to a request.
@@ -95,7 +95,7 @@ struct Batch<'a> {
 
 impl Collector {
     /// `currency` is that of keyed conversions that name none; `forward_to` is told of what browsers send.
-    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Destination>) -> Self {
+    pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Listener>) -> Self {
         Self { store, currency, forward_to }
     }
 

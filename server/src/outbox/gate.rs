@@ -79,7 +79,7 @@ impl Gate {
                 match ease {
                     Ease::Silence(wait) => self.shut(now + wait),
                     Ease::Fewer => self.places = (self.places / 2).max(1),
-                    Ease::Nothing => {}
+                    Ease::Nothing | Ease::Later(_) => {}
                 }
                 if self.failures >= FAILURES {
                     let beyond = usize::try_from(self.failures - FAILURES).unwrap_or(usize::MAX);

@@ -16,6 +16,7 @@ use super::step::{self, Step};
 use super::verdict::{Verdict, judge};
 use crate::clock::Clock;
 use crate::domain::Millis;
+use crate::domain::outbox::Destination;
 use crate::failpoints;
 use crate::store::StoreError;
 use crate::store::outbox::{Claim, Claimed, Later, OutboxStore, Ticket};
@@ -44,6 +45,7 @@ pub(super) struct Ask {
 pub(super) struct Lane {
     pub(super) store: Arc<dyn OutboxStore>,
     pub(super) carrier: Arc<dyn Carrier>,
+    pub(super) destination: Destination,
     pub(super) clock: Arc<dyn Clock>,
     /// Rows sent since the start.
     pub(super) sent: AtomicU64,
@@ -71,7 +73,8 @@ impl UnderWay {
 
 impl Lane {
     pub(super) fn new(store: Arc<dyn OutboxStore>, carrier: Arc<dyn Carrier>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, carrier, clock, sent: AtomicU64::new(0), gate: Mutex::default() }
+        let destination = carrier.listener().destination;
+        Self { store, carrier, destination, clock, sent: AtomicU64::new(0), gate: Mutex::default() }
     }
 
     /// Works until it is told to stop.
@@ -134,7 +137,7 @@ impl Lane {
                 under_way.tickets.insert(send.id(), ticket);
             }
             if all {
-                let next = self.store.next_due(self.carrier.destination()).await;
+                let next = self.store.next_due(self.destination).await;
                 // What became due since the claim is seen here; what is written later is news.
                 match next {
                     Ok(Some(due)) if due <= self.clock.now() => {}
@@ -147,17 +150,18 @@ impl Lane {
 
     async fn claim(&self, places: usize, now: Millis) -> Result<Vec<Claimed>, StoreError> {
         let claim_id = Uuid::now_v7().to_string();
-        let destination = self.carrier.destination();
-        self.store.claim(Claim { claim_id, destination, places, fresh: FRESH, now, until: now + CLAIM }).await
+        let until = now + CLAIM;
+        let destination = self.destination;
+        self.store.claim(Claim { claim_id, destination, places, fresh: FRESH, now, until }).await
     }
 
     /// Sends one row and settles it.
     async fn send(self: Arc<Self>, row: Claimed) {
         failpoints::reach("outbox.claimed");
-        let reply = self.carrier.carry(&row).await;
+        let reply = self.carrier.carry(&row, self.clock.now()).await;
         failpoints::reach("outbox.before_mark");
         let now = self.clock.now();
-        let verdict = judge(&reply, now);
+        let verdict = judge(&reply, self.carrier.terms(), now);
         let turn = self.gate().hear(&verdict, now);
         let id = row.ticket.id.clone();
         self.log(turn, &verdict, &id);
@@ -171,7 +175,7 @@ impl Lane {
             }
         }
         if turn == Some(Turn::Works)
-            && let Err(error) = self.store.hasten(self.carrier.destination(), now).await
+            && let Err(error) = self.store.hasten(self.destination, now).await
         {
             tracing::debug!(%error, "rows that wait for another try go on waiting");
         }
@@ -221,7 +225,7 @@ impl Lane {
     }
 
     async fn recover(&self) {
-        match self.store.recover(self.carrier.destination(), self.clock.now()).await {
+        match self.store.recover(self.destination, self.clock.now()).await {
             Ok(0) => {}
             Ok(rows) => {
                 tracing::info!(rows, "rows that were under way when the program ended are sent again");
@@ -232,7 +236,7 @@ impl Lane {
 
     /// Everything that is parked or waits for another try is due now, whatever the gate thinks.
     async fn drive(&self) {
-        let (destination, now) = (self.carrier.destination(), self.clock.now());
+        let (destination, now) = (self.destination, self.clock.now());
         self.gate().ask(now);
         let driven = async {
             while self.store.unpark(destination, now, DRIVEN).await? == DRIVEN {}

@@ -14,30 +14,37 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::domain::outbox::Destination;
+use crate::domain::Millis;
+use crate::domain::outbox::Listener;
 use crate::store::outbox::{Claimed, OutboxFigures, OutboxStore};
 use crate::store::{Store, StoreError};
 use lane::{Ask, Lane};
-use verdict::Reply;
+use verdict::{Reply, Terms};
 
 pub mod aurea;
 pub mod gate;
+pub mod http;
 mod lane;
+pub mod reach;
 pub mod schedule;
-mod step;
+pub mod step;
 pub mod verdict;
+pub mod webhooks;
 
 /// Brings a row to its destination.
 #[async_trait]
 pub trait Carrier: Send + Sync {
-    /// Whose rows it carries.
-    fn destination(&self) -> Destination;
+    /// Whose rows it carries, and what they tell.
+    fn listener(&self) -> Listener;
 
     /// The destination's host, for people.
     fn host(&self) -> &str;
 
+    /// How its answers are to be understood.
+    fn terms(&self) -> &Terms;
+
     /// One try, with a deadline of its own. What came back, or in words why nothing did; never a secret.
-    async fn carry(&self, row: &Claimed) -> Result<Reply, String>;
+    async fn carry(&self, row: &Claimed, now: Millis) -> Result<Reply, String>;
 }
 
 /// The worker, one lane for each destination.
@@ -75,8 +82,8 @@ impl Outbox {
     }
 
     /// Who is told.
-    pub fn destinations(&self) -> Vec<Destination> {
-        self.lanes.iter().map(|(lane, _)| lane.carrier.destination()).collect()
+    pub fn listeners(&self) -> Vec<Listener> {
+        self.lanes.iter().map(|(lane, _)| lane.carrier.listener()).collect()
     }
 
     /// Sends what is parked or waits, once, and says how far that went after at most `patience`. The lanes do it, by what
@@ -115,7 +122,7 @@ impl Outbox {
     pub async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
         let mut standings = Vec::with_capacity(self.lanes.len());
         for (lane, _) in &self.lanes {
-            let figures = self.store.outbox_figures(lane.carrier.destination()).await?;
+            let figures = self.store.outbox_figures(lane.destination).await?;
             standings.push(Standing { host: lane.carrier.host().to_owned(), figures });
         }
         Ok(standings)

@@ -9,7 +9,7 @@ use crate::store::outbox::{Child, Claimed, Later};
 
 /// What becomes of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// It was sent.
     Gone,
     /// It stays.
@@ -19,7 +19,7 @@ pub(super) enum Step {
 }
 
 /// The step after a try; `chance`, in `0.0..1.0`, spreads the retries.
-pub(super) fn next(row: &Claimed, verdict: Verdict, now: Millis, chance: f64) -> Step {
+pub fn next(row: &Claimed, verdict: Verdict, now: Millis, chance: f64) -> Step {
     match verdict {
         Verdict::Sent => Step::Gone,
         Verdict::Partly(fates) => partly(row, fates, now, chance),
@@ -32,7 +32,7 @@ pub(super) fn next(row: &Claimed, verdict: Verdict, now: Millis, chance: f64) ->
         },
         Verdict::Retry(why, ease) => {
             let mut later = again(row, why, now, chance);
-            if let Ease::Silence(wait) = ease {
+            if let Ease::Silence(wait) | Ease::Later(wait) = ease {
                 later.due_at = later.due_at.map(|due_at| due_at.max(now + wait));
             }
             Step::Stays(later)

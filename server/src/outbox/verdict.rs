@@ -13,6 +13,9 @@ use crate::ingest::sender::OWN_EVENTS;
 /// The longest that a destination may ask for.
 const LONGEST_WAIT: Millis = 10 * 60 * 60 * 1000;
 
+/// What is under way at another place may be done there after so long.
+const ELSEWHERE: Millis = 1000;
+
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
@@ -26,6 +29,19 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Why the body ended before it was whole, if it broke off.
     pub broke_off: Option<String>,
+}
+
+/// What differs between destinations in how their answers are to be understood.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What they are to be, for people: `Aurea`.
+    pub what: &'static str,
+    /// The variable that says where it is.
+    pub address: &'static str,
+    /// The variable with what opens it.
+    pub secret: &'static str,
+    /// Whether the body of a 2xx says what became of each event; else the status alone counts.
+    pub tells_of_events: bool,
 }
 
 /// What to do with the row.
@@ -59,6 +75,8 @@ pub enum Fate {
 pub enum Ease {
     /// Nothing.
     Nothing,
+    /// This row not before so long, ms; others may go.
+    Later(Millis),
     /// Fewer requests at once.
     Fewer,
     /// No request for so long, ms.
@@ -66,34 +84,34 @@ pub enum Ease {
 }
 
 /// Judges what came back, or why nothing did.
-pub fn judge(reply: &Result<Reply, String>, now: Millis) -> Verdict {
+pub fn judge(reply: &Result<Reply, String>, terms: &Terms, now: Millis) -> Verdict {
     let reply = match reply {
         Ok(reply) => reply,
         Err(why) => return Verdict::Retry(why.clone(), Ease::Nothing),
     };
     let why = format!("it answered {}", reply.status);
     let silence = reply.retry_after.as_deref().and_then(|text| retry_after(text, now)).map(Ease::Silence);
+    let Terms { what, address, secret, tells_of_events } = terms;
     match reply.status {
+        200..=299 if !tells_of_events => Verdict::Sent,
         200..=299 if reply.is_page => {
-            Verdict::Pause(format!("{why} with a web page: it is no Aurea; is AUREA_API_URL right?"))
+            Verdict::Pause(format!("{why} with a web page: it is no {what}; is {address} right?"))
         }
         200..=299 => taken(reply),
         400 | 413 | 422 => Verdict::Split(why),
         409 if says_done(&reply.body) => Verdict::Sent,
         // Under way at another place, or too early.
-        408 | 409 | 425 => Verdict::Retry(why, Ease::Nothing),
+        408 | 409 | 425 => Verdict::Retry(why, Ease::Later(ELSEWHERE)),
         429 => Verdict::Retry(why, silence.unwrap_or(Ease::Fewer)),
         500.. => Verdict::Retry(why, silence.unwrap_or(Ease::Nothing)),
         300..=399 => {
-            Verdict::Pause(format!("{why}, a redirect, which is never followed; is AUREA_API_URL right?"))
+            Verdict::Pause(format!("{why}, a redirect, which is never followed; is {address} right?"))
         }
         403 if says_own(&reply.body) => Verdict::Pause(format!(
-            "{why}: it is this site itself; set AUREA_API_URL to another Aurea, or remove it"
+            "{why}: it is this site itself; set {address} to another {what}, or remove it"
         )),
-        401 | 403 => {
-            Verdict::Pause(format!("{why}: it refuses the key for this funnel; is AUREA_API_KEY right?"))
-        }
-        404 | 405 | 410 => Verdict::Pause(format!("{why}: nothing is there; is AUREA_API_URL right?")),
+        401 | 403 => Verdict::Pause(format!("{why}: it does not let us in; is {secret} right?")),
+        404 | 405 | 410 => Verdict::Pause(format!("{why}: nothing is there; is {address} right?")),
         _ => Verdict::Pause(why),
     }
 }
@@ -176,10 +194,20 @@ mod tests {
     /// 2026-11-23 12:00:00 UTC.
     const NOW: Millis = 1_795_435_200_000;
 
+    const TERMS: Terms =
+        Terms { what: "Aurea", address: "THE_URL", secret: "THE_KEY", tells_of_events: true };
+
+    fn judged(reply: Reply) -> Verdict {
+        judge(&Ok(reply), &TERMS, NOW)
+    }
+
     fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Verdict {
-        let reply =
-            Reply { status, retry_after: retry_after.map(Into::into), body: body.into(), ..Reply::default() };
-        judge(&Ok(reply), NOW)
+        judged(Reply {
+            status,
+            retry_after: retry_after.map(Into::into),
+            body: body.into(),
+            ..Reply::default()
+        })
     }
 
     fn ease(status: u16, retry_after: Option<&str>) -> Ease {
@@ -203,7 +231,7 @@ mod tests {
         for status in [408, 409, 425, 429, 500, 502, 503, 504, 599] {
             assert!(matches!(answer(status, None, ""), Verdict::Retry(..)), "{status}");
         }
-        assert!(matches!(judge(&Err("reset".into()), NOW), Verdict::Retry(_, Ease::Nothing)));
+        assert!(matches!(judge(&Err("reset".into()), &TERMS, NOW), Verdict::Retry(_, Ease::Nothing)));
     }
 
     #[test]
@@ -266,11 +294,11 @@ mod tests {
                 broke_off: Some("reset".into()),
                 ..Reply::default()
             };
-            assert!(matches!(judge(&Ok(broken), NOW), Verdict::Retry(_, Ease::Nothing)), "{whole}");
+            assert!(matches!(judged(broken), Verdict::Retry(_, Ease::Nothing)), "{whole}");
             assert_eq!(answer(200, None, whole), Verdict::Sent, "{whole}");
         }
         let status = Reply { status: 401, broke_off: Some("reset".into()), ..Reply::default() };
-        assert!(matches!(judge(&Ok(status), NOW), Verdict::Pause(_)), "the status was said");
+        assert!(matches!(judged(status), Verdict::Pause(_)), "the status was said");
     }
 
     #[test]
@@ -282,13 +310,37 @@ mod tests {
     #[test]
     fn a_web_page_is_no_answer() {
         let page = Reply { status: 200, is_page: true, ..Reply::default() };
-        assert!(matches!(judge(&Ok(page), NOW), Verdict::Pause(_)));
+        assert!(matches!(judged(page), Verdict::Pause(_)));
+    }
+
+    #[test]
+    fn where_only_the_status_counts_a_2xx_is_enough_whatever_else_it_says() {
+        let terms = Terms { tells_of_events: false, ..TERMS };
+        for (body, is_page, broke_off) in [
+            (r#"{"results":[{"result":"dropped"}]}"#, false, None),
+            ("<h1>Thank you</h1>", true, None),
+            ("{", false, Some("reset".to_owned())),
+        ] {
+            let reply = Reply { status: 200, body: body.into(), is_page, broke_off, ..Reply::default() };
+            assert_eq!(judge(&Ok(reply), &terms, NOW), Verdict::Sent, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_must_be_mended_is_said_by_its_name() {
+        for (status, name) in
+            [(301, "THE_URL"), (401, "THE_KEY"), (403, "THE_KEY"), (404, "THE_URL"), (410, "THE_URL")]
+        {
+            let Verdict::Pause(why) = answer(status, None, "") else { panic!("pause") };
+            assert!(why.contains(name), "{why}");
+        }
     }
 
     #[test]
     fn a_409_is_an_end_only_if_it_says_that_the_key_is_done() {
         assert_eq!(answer(409, None, r#"{"error":"already_processed"}"#), Verdict::Sent);
-        assert!(matches!(answer(409, None, r#"{"error":"in_progress"}"#), Verdict::Retry(..)));
+        let in_progress = answer(409, None, r#"{"error":"in_progress"}"#);
+        assert!(matches!(in_progress, Verdict::Retry(_, Ease::Later(1000..))), "{in_progress:?}");
     }
 
     proptest! {

@@ -1,16 +1,12 @@
 //! What goes out: from the commit of an event to another Aurea, whatever that answers and whoever dies on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::event::SessionId;
-use async_trait::async_trait;
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,178 +14,25 @@ use server::clock::{Clock, now};
 use server::domain::commit::Commit;
 use server::domain::event::{FunnelId, Source, derived_id};
 use server::domain::money::Currency;
-use server::domain::outbox::events_in;
 use server::ingest::{Collector, Sender};
-use server::outbox::aurea::{Aurea, Settings};
+use server::outbox::aurea::Aurea;
 use server::outbox::{Carrier, Outbox};
 use server::report::Report;
 use server::store::Store;
 use server::store::outbox::{Claim, OutboxFigures};
 use server::store::sqlite::examine::Examination;
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::io::AsyncWriteExt;
 
 use crate::durability::{Program, free_address};
 use crate::store::stores;
 use crate::support::{SECRET, TOKEN, TestApp, batch, metadata, payment, sign, stored_event};
+use crate::upstream::{Bench, Call, FakeClock, HEAD, START, Upstream, raw_upstream, says, settings, until};
 
 /// What the remote's owner gave to the site's.
 const REMOTE_KEY: &str = "key-of-the-remote";
 
 /// Makes an application the remote.
 const TAKES_REMOTE_KEY: (&str, &str) = ("AUREA_RECEIVE_KEYS", "key-of-the-remote:ttr");
-
-/// A clock that stands until it is moved.
-struct FakeClock(watch::Sender<i64>);
-
-#[async_trait]
-impl Clock for FakeClock {
-    fn now(&self) -> i64 {
-        *self.0.borrow()
-    }
-
-    async fn until(&self, at: i64) {
-        let _ = self.0.subscribe().wait_for(|now| *now >= at).await;
-    }
-}
-
-/// One request that an upstream got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Call {
-    key: String,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Call {
-    /// The ids of its events.
-    fn ids(&self) -> Vec<String> {
-        let event = |raw: &serde_json::value::RawValue| serde_json::from_str::<Value>(raw.get()).unwrap();
-        let events = events_in(&self.body).into_iter().map(event);
-        events.map(|event| event["eventId"].as_str().unwrap().to_owned()).collect()
-    }
-
-    fn has(&self, id: &str) -> bool {
-        self.ids().iter().any(|known| known == id)
-    }
-}
-
-type Script = Box<dyn Fn(&Call) -> Response + Send + Sync>;
-
-/// A remote Aurea that answers what the test says, over real HTTP, and keeps what it got.
-struct Upstream {
-    url: String,
-    known: Arc<Known>,
-    server: JoinHandle<()>,
-}
-
-struct Known {
-    script: Mutex<Script>,
-    calls: Mutex<Vec<Call>>,
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-impl Upstream {
-    async fn start(script: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), script).await
-    }
-
-    async fn start_at(addr: SocketAddr, script: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Self {
-        let known = Arc::new(Known { script: Mutex::new(Box::new(script)), calls: Mutex::default() });
-        let listener = TcpListener::bind(addr).await.unwrap();
-        let url = format!("http://{}/api", listener.local_addr().unwrap());
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&known));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, known, server }
-    }
-
-    fn now_says(&self, script: impl Fn(&Call) -> Response + Send + Sync + 'static) {
-        *self.known.script.lock().unwrap() = Box::new(script);
-    }
-
-    fn calls(&self) -> Vec<Call> {
-        self.known.calls.lock().unwrap().clone()
-    }
-}
-
-async fn answer(State(known): State<Arc<Known>>, headers: HeaderMap, body: Bytes) -> Response {
-    let headers: BTreeMap<String, String> =
-        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-    let call = Call { key: headers["idempotency-key"].clone(), headers, body: body.to_vec() };
-    known.calls.lock().unwrap().push(call.clone());
-    (known.script.lock().unwrap())(&call)
-}
-
-fn says(status: u16) -> impl Fn(&Call) -> Response + Send + Sync {
-    move |_| StatusCode::from_u16(status).unwrap().into_response()
-}
-
-/// The worker on an empty store, by a clock of its own.
-struct Bench {
-    store: Arc<dyn Store>,
-    outbox: Outbox,
-    clock: Arc<FakeClock>,
-    _folder: TempDir,
-}
-
-const START: i64 = 1_795_435_200_000; // 2026-11-23 12:00:00 UTC
-
-impl Bench {
-    fn start(url: &str) -> Self {
-        let (store, folder) = stores().remove(0);
-        let clock = Arc::new(FakeClock(watch::Sender::new(START)));
-        let outbox = outbox(&store, url, &clock);
-        Self { store, outbox, clock, _folder: folder }
-    }
-
-    /// Commits events that belong into one row.
-    async fn tell(&self, ids: &[&str]) {
-        let now = self.clock.now();
-        let events = ids.iter().map(|id| stored_event("s1", id, "page_view", now)).collect();
-        let forward_to = vec![Aurea::DESTINATION];
-        self.store.commit(Commit { events, forward_to, ..Commit::default() }).await.unwrap();
-        self.outbox.settled().await;
-    }
-
-    async fn after(&self, ms: i64) {
-        self.clock.0.send_modify(|now| *now += ms);
-        self.outbox.settled().await;
-    }
-
-    async fn figures(&self) -> OutboxFigures {
-        self.outbox.standings().await.unwrap().remove(0).figures
-    }
-
-    async fn waiting_and_parked(&self) -> (u64, u64) {
-        let figures = self.figures().await;
-        (figures.waiting, figures.parked)
-    }
-}
-
-fn outbox(store: &Arc<dyn Store>, url: &str, clock: &Arc<FakeClock>) -> Outbox {
-    let settings = Settings { url: url.parse().unwrap(), key: "key-1".to_owned().into() };
-    let aurea = Aurea::with_deadline(&settings, "store-1", Duration::from_secs(2)).unwrap();
-    let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
-    Outbox::start(store, vec![Arc::new(aurea) as Arc<dyn Carrier>], &clock)
-}
-
-/// Waits for a condition, looking often.
-async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), holds).await.unwrap_or_else(|_| panic!("{what}"));
-}
 
 #[tokio::test]
 async fn a_row_is_one_body_under_one_key_with_the_funnel_and_the_secret() {
@@ -346,24 +189,6 @@ async fn silence_is_kept_for_the_whole_destination_as_long_as_it_asks_for() {
         assert_eq!(upstream.calls().len(), 2, "{garbage:?} keeps nobody");
     }
 }
-
-/// An upstream below HTTP: takes a request's first bytes and does this.
-async fn raw_upstream<F: Future<Output = ()> + Send + 'static>(
-    act: impl Fn(TcpStream) -> F + Send + 'static,
-) -> (String, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/api", listener.local_addr().unwrap());
-    let server = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.read(&mut [0; 64]).await;
-            tokio::spawn(act(stream));
-        }
-    });
-    (url, server)
-}
-
-const HEAD: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[tokio::test]
 async fn a_connection_that_breaks_before_the_status_is_tried_again() {
@@ -536,9 +361,7 @@ async fn a_new_sale_does_not_wait_behind_a_backlog() {
     let addr = free_address();
     let bench = Bench::start(&format!("http://{addr}/api"));
     for number in 0..300 {
-        let event = stored_event("s1", &format!("e{number}"), "page_view", START);
-        let forward_to = vec![Aurea::DESTINATION];
-        bench.store.commit(Commit { events: vec![event], forward_to, ..Commit::default() }).await.unwrap();
+        bench.commit(vec![stored_event("s1", &format!("e{number}"), "page_view", START)]).await;
     }
     bench.outbox.settled().await;
     bench.tell(&["sale"]).await;
@@ -579,13 +402,12 @@ async fn whoever_stops_leaves_no_claims_behind() {
     })
     .await;
     let (store, _folder) = stores().remove(0);
-    let clock = Arc::new(FakeClock(watch::Sender::new(START)));
-    let settings = Settings { url: url.parse().unwrap(), key: "key-1".to_owned().into() };
-    let patient: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings, "store-1").unwrap());
+    let clock = FakeClock::start();
+    let patient: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings(&url), "store-1").unwrap());
     let wall: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
     let first = Outbox::start(&store, vec![patient], &wall);
     let event = stored_event("s1", "e1", "page_view", START);
-    let forward_to = vec![Aurea::DESTINATION];
+    let forward_to = vec![Aurea::listener()];
     store.commit(Commit { events: vec![event], forward_to, ..Commit::default() }).await.unwrap();
     until("it is claimed", || async {
         store.next_due(Aurea::DESTINATION).await.unwrap().is_some_and(|due| due > START)
@@ -626,15 +448,14 @@ fn identity(app: &TestApp) -> String {
 async fn a_site_that_forwards_to_itself_by_another_name_takes_nothing_and_its_owner_reads_why() {
     let app = TestApp::start().await;
     let (store, _folder) = stores().remove(0);
-    let clock = Arc::new(FakeClock(watch::Sender::new(START)));
-    let settings =
-        Settings { url: format!("{}/api", app.url).parse().unwrap(), key: "key-1".to_owned().into() };
+    let clock = FakeClock::start();
+    let settings = settings(&format!("{}/api", app.url));
     for (identity, standing) in [(identity(&app), (1, 0)), ("another-store".to_owned(), (0, 0))] {
         let carrier: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings, &identity).unwrap());
         let outbox =
             Outbox::start(&store, vec![carrier], &(Arc::<FakeClock>::clone(&clock) as Arc<dyn Clock>));
         let event = stored_event("s1", "e1", "page_view", START);
-        let forward_to = vec![Aurea::DESTINATION];
+        let forward_to = vec![Aurea::listener()];
         store.commit(Commit { events: vec![event], forward_to, ..Commit::default() }).await.unwrap();
         outbox.settled().await;
         let figures = outbox.standings().await.unwrap().remove(0).figures;
@@ -875,14 +696,14 @@ proptest! {
             let ((here, _folder), (there, _other)) = (stores().remove(0), stores().remove(0));
             let currency = Currency::parse("USD").unwrap();
             let sender = |source| Sender { funnel: FunnelId::parse("ttr").unwrap(), source, bot: None };
-            let collector = Collector::new(Arc::clone(&here), currency, vec![Aurea::DESTINATION]);
+            let collector = Collector::new(Arc::clone(&here), currency, vec![Aurea::listener()]);
             for events in events.chunks(events.len().div_ceil(batches)) {
                 let body = json!({"events": events}).to_string();
                 collector.collect(sender(Source::Browser), body.as_bytes(), START + 200_000).await.unwrap();
             }
             if let Some(paid_at) = paid_at {
                 let mut commit = crate::store::paid("pay_1", START + paid_at * 1000);
-                commit.forward_to = vec![Aurea::DESTINATION];
+                commit.forward_to = vec![Aurea::listener()];
                 here.commit(commit).await.unwrap();
             }
             // It arrives in another order, each body twice, an hour later.

@@ -2,7 +2,7 @@
 
 use server::domain::commit::Commit;
 use server::domain::event::{Event, Source};
-use server::domain::outbox::Destination;
+use server::domain::outbox::{Destination, Form, Listener};
 use server::store::Store;
 use server::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Ticket};
 use server::store::sqlite::SqliteStore;
@@ -13,7 +13,8 @@ use crate::support::stored_event;
 const AUREA: Destination = Destination("aurea");
 
 fn told(events: Vec<Event>) -> Commit {
-    Commit { events, forward_to: vec![AUREA], ..Commit::default() }
+    let forward_to = vec![Listener { destination: AUREA, form: Form::Events }];
+    Commit { events, forward_to, ..Commit::default() }
 }
 
 /// One row for each id, the first the oldest.

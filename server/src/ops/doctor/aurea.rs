@@ -17,10 +17,11 @@ const ID: &str = "aurea";
 /// An empty batch changes nothing, and only who has the right key is told that it is empty.
 pub(super) async fn check(config: &Config, network: &Network) -> Findings {
     let alone = |check| Findings { checks: vec![check], offset: None };
-    let Some(Settings { url, key }) = &config.aurea else {
+    let Some(Settings { url, key, reach }) = &config.aurea else {
         return alone(Check::ok(ID, "events stay here: AUREA_API_URL is not set"));
     };
     let identity = identity(&config.database);
+    let network = network.narrowed(*reach);
     let ask = network.ask(|client| {
         client
             .post(format!("{}/track/events", url.as_str().trim_end_matches('/')))

@@ -1,14 +1,14 @@
 //! Asks others, briefly, and puts into plain words why they did not answer.
 
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, StatusCode, header, redirect};
+use reqwest::{Client, RequestBuilder, StatusCode, header};
 
 use super::Check;
 use crate::clock::now;
 use crate::domain::Millis;
+use crate::outbox::http::{Deadlines, client, in_words};
+use crate::outbox::reach::Reach;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
@@ -41,8 +41,16 @@ pub(super) enum Silence {
 
 impl Network {
     pub(super) fn new() -> Self {
-        let client = Client::builder().redirect(redirect::Policy::none()).timeout(DEADLINE).build();
-        Self(client.ok())
+        Self::within(Reach::Anywhere)
+    }
+
+    fn within(reach: Reach) -> Self {
+        Self(client(reach, Deadlines { connect: DEADLINE, whole: DEADLINE }).ok())
+    }
+
+    /// The same, as far as the program itself would go.
+    pub(super) fn narrowed(&self, reach: Reach) -> Self {
+        if self.0.is_some() { Self::within(reach) } else { Self::offline() }
     }
 
     pub(super) fn offline() -> Self {
@@ -77,22 +85,5 @@ fn plain(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", DEADLINE.as_secs());
     }
-    let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
-    let refused = causes()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::ConnectionRefused);
-    let texts: Vec<String> = causes().map(ToString::to_string).collect();
-    let says = |word: &str| texts.iter().any(|text| text.to_ascii_lowercase().contains(word));
-    if refused {
-        "nothing listens there".into()
-    } else if says("dns") || says("lookup") {
-        "its name can't be resolved".into()
-    } else if says("certificate") {
-        "its certificate is not accepted".into()
-    } else {
-        // The innermost cause says most; the outer ones may repeat the address.
-        texts
-            .last()
-            .map_or_else(|| "the connection failed".into(), |text| format!("the connection failed: {text}"))
-    }
+    in_words(error)
 }

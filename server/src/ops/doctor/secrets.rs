@@ -19,6 +19,7 @@ const KINDS: &[Kind] = &[
     ("AUREA_ADMIN_TOKEN", whole),
     ("AUREA_API_KEY", whole),
     ("AUREA_RECEIVE_KEYS", keys),
+    ("TTR_WEBHOOK_SECRET", parts),
     ("WHOP_API_KEY", whole),
     ("WHOP_WEBHOOK_SECRET", parts),
 ];

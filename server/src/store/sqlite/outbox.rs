@@ -8,24 +8,24 @@ use tokio::sync::watch;
 use super::SqliteStore;
 use crate::domain::Millis;
 use crate::domain::event::Event;
-use crate::domain::outbox::{self, Destination};
+use crate::domain::outbox::{self, Destination, Listener};
 use crate::store::StoreError;
 use crate::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Ticket};
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
-/// Writes the rows that tell `destinations` of these events; called by the commit that found them new.
+/// Writes the rows that tell `listeners` of these events; called by the commit that found them new.
 pub(super) fn insert<'a>(
     connection: &Connection,
-    destinations: &[Destination],
+    listeners: &[Listener],
     events: impl Iterator<Item = &'a Event> + Clone,
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO outbox (id, destination, funnel, body, created_at, driven_at, due_at, tries)
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, 0) ON CONFLICT DO NOTHING",
     )?;
-    for destination in destinations {
-        for row in outbox::rows(*destination, events.clone()) {
+    for listener in listeners {
+        for row in outbox::rows(listener, events.clone()) {
             statement.execute(params![
                 row.id,
                 row.destination.0,
