@@ -23,6 +23,7 @@ use crate::outbox::aurea::Aurea;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
+use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
@@ -65,6 +66,8 @@ pub struct Application {
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
     pub outbox: Arc<Outbox>,
+    /// Keeps what is refused; to be stopped before the store is closed.
+    pub quarantine: Arc<Quarantine>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
@@ -100,9 +103,19 @@ pub async fn build(
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let webhooks = Arc::new(Webhooks {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        funnel: config.funnel.id.clone(),
+        development: config.mode == Mode::Development,
+        forward_to: outbox.destinations(),
+    });
+    let providers = vec![Arc::clone(&provider)];
+    let quarantine = Arc::new(Quarantine::start(Arc::clone(&webhooks), providers, clients.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         provider,
+        webhooks,
+        quarantine: Arc::clone(&quarantine),
         pages: Pages::render(&site),
         simulated,
         identity,
@@ -117,7 +130,7 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping })
+    Ok(Application { router: router(state, &shell), clients, store, outbox, quarantine, new_token, stopping })
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -176,6 +189,8 @@ fn reload_port() -> Option<u16> {
 struct Rooms {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
+    webhooks: Arc<Webhooks>,
+    quarantine: Arc<Quarantine>,
     pages: Pages,
     simulated: bool,
     identity: String,
@@ -185,7 +200,8 @@ struct Rooms {
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients } = rooms;
+    let Rooms { store, provider, webhooks, quarantine, pages, simulated, identity, outbox, stopping, clients } =
+        rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.destinations();
     let checkouts = Checkouts {
@@ -195,12 +211,6 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         product: config.product.clone(),
         price: config.price,
         return_url: config.return_url(),
-        forward_to: forward_to.clone(),
-    };
-    let webhooks = Webhooks {
-        store: Arc::clone(&store),
-        funnel: funnel.clone(),
-        development: config.mode == Mode::Development,
         forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
@@ -215,6 +225,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             own: funnel.clone(),
             simulated,
             outbox: Arc::clone(&outbox),
+            quarantine: Arc::clone(&quarantine),
         }),
         assets,
         gate: Arc::new(Gate {
@@ -226,7 +237,14 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         }),
         limit: Arc::new(Limit::new(clients)),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
-        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin, outbox }),
+        backend: Arc::new(ServerBackend {
+            checkouts,
+            webhooks,
+            quarantine,
+            providers: vec![provider],
+            origin,
+            outbox,
+        }),
         report,
         store,
         stopping,
@@ -243,6 +261,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     let work = async {
         accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
         application.outbox.stop().await;
+        application.quarantine.stop().await;
         application.store.close().await;
         tracing::info!("stopped; everything is on disk");
     };

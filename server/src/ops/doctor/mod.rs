@@ -14,6 +14,7 @@ use report::Report;
 mod aurea;
 mod clock;
 mod configuration;
+mod deliveries;
 mod disk;
 mod network;
 mod provider;
@@ -122,6 +123,7 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(disk::check(&config.database));
         checks.extend(site.checks);
         checks.extend(provider.checks);
+        checks.extend(deliveries::check(config));
         checks.extend(aurea.checks);
         checks.push(clock::check(offset));
     } else {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
-use super::{OLDEST_SOUND_SQLITE, identity, migrations};
+use super::{OLDEST_SOUND_SQLITE, identity, migrations, quarantine};
+use crate::store::quarantine::Refusals;
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,6 +69,11 @@ impl Examination {
     /// What tells the store from every other; a store older than that has none.
     pub fn identity(&self) -> Option<String> {
         identity(&self.connection).ok()
+    }
+
+    /// What was refused of a provider's deliveries; a store older than that does not know.
+    pub fn refusals(&self, provider: &str) -> Result<Refusals, rusqlite::Error> {
+        quarantine::refusals(&self.connection, provider)
     }
 
     fn is_empty(&self) -> Result<bool, rusqlite::Error> {

@@ -28,6 +28,7 @@ mod list;
 mod outbox;
 mod owner;
 mod payments;
+mod quarantine;
 mod readers;
 mod rows;
 mod summaries;
@@ -44,6 +45,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
+        M::up(include_str!("quarantine.sql")),
     ])
 }
 
@@ -199,9 +201,10 @@ impl Store for SqliteStore {
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
-        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since)).await
+        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
     }
 
     async fn payments(
