@@ -21,6 +21,9 @@ pub async fn identity_only(request: Request, next: Next) -> Response {
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    encodings.any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+    let plain = |value: &HeaderValue| {
+        let value = value.as_bytes().trim_ascii();
+        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
+    };
+    !headers.get_all(header::CONTENT_ENCODING).iter().all(plain)
 }

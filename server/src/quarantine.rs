@@ -102,7 +102,8 @@ impl Quarantine {
             && let Ok(place) = self.waiting.try_reserve()
         {
             // One that is too old or too new would be so with every other key, too.
-            let evidence = (rejection == Rejection::Wrong).then(|| self.evidence(provider, headers, body, sender));
+            let evidence =
+                (rejection == Rejection::Wrong).then(|| self.evidence(provider, headers, body, sender));
             place.send(Refused {
                 provider: provider.name(),
                 why: rejection.to_string(),

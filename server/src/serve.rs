@@ -200,8 +200,18 @@ struct Rooms {
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, webhooks, quarantine, pages, simulated, identity, outbox, stopping, clients } =
-        rooms;
+    let Rooms {
+        store,
+        provider,
+        webhooks,
+        quarantine,
+        pages,
+        simulated,
+        identity,
+        outbox,
+        stopping,
+        clients,
+    } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.destinations();
     let checkouts = Checkouts {

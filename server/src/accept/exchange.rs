@@ -34,7 +34,10 @@ pub(super) async fn answer(
 ) -> Result<Response<Answer>, Infallible> {
     if under_way.stage().is_ambiguous() {
         under_way.stage().set_unread(true);
-        return Ok(Answer::new(last(StatusCode::BAD_REQUEST, "this request can be read in two ways"), under_way));
+        return Ok(Answer::new(
+            last(StatusCode::BAD_REQUEST, "this request can be read in two ways"),
+            under_way,
+        ));
     }
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(ConnectInfo(peer));

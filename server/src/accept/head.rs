@@ -69,8 +69,10 @@ mod tests {
     fn is_ambiguous(head: &str) -> bool {
         let at_once = Head::default().is_ambiguous_with(head.as_bytes());
         let mut head_in_pieces = Head::default();
-        let in_pieces =
-            head.as_bytes().iter().fold(false, |found, byte| head_in_pieces.is_ambiguous_with(&[*byte]) || found);
+        let in_pieces = head
+            .as_bytes()
+            .iter()
+            .fold(false, |found, byte| head_in_pieces.is_ambiguous_with(&[*byte]) || found);
         assert_eq!(at_once, in_pieces, "{head:?}");
         at_once
     }

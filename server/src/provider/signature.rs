@@ -183,7 +183,8 @@ mod tests {
         let keys = [Key::raw("ws_secret")];
         let good = signed_by_the_library("ws_secret", NOW / 1000);
         let signature = good["webhook-signature"].to_str().unwrap();
-        for odd in ["", "v1,", "v1,AAAA", &signature[..signature.len() - 4], &signature.replace("v1,", "v2,")] {
+        for odd in ["", "v1,", "v1,AAAA", &signature[..signature.len() - 4], &signature.replace("v1,", "v2,")]
+        {
             let mut changed = good.clone();
             changed.insert("webhook-signature", odd.parse().unwrap());
             assert_eq!(standard_webhooks(&changed, BODY, &keys, NOW), Err(Rejection::Malformed), "{odd}");

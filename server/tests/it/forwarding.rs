@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 
 use crate::durability::{Program, free_address};
 use crate::store::stores;
-use crate::support::{SECRET, TOKEN, TestApp, batch, metadata, payment, sign, stored_event};
+use crate::support::{SECRET, TOKEN, TestApp, batch, metadata, payment, sign, stored_event, until};
 
 /// What the remote's owner gave to the site's.
 const REMOTE_KEY: &str = "key-of-the-remote";
@@ -179,16 +179,6 @@ fn outbox(store: &Arc<dyn Store>, url: &str, clock: &Arc<FakeClock>) -> Outbox {
     let aurea = Aurea::with_deadline(&settings, "store-1", Duration::from_secs(2)).unwrap();
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
     Outbox::start(store, vec![Arc::new(aurea) as Arc<dyn Carrier>], &clock)
-}
-
-/// Waits for a condition, looking often.
-async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), holds).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 #[tokio::test]

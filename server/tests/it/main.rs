@@ -11,12 +11,17 @@ mod demo;
 mod doctor;
 mod durability;
 mod forwarding;
+mod hostile;
 mod login;
 mod owner;
+#[cfg(feature = "failpoints")]
+mod panics;
+mod quarantine;
 mod screens;
 mod site;
 mod startup;
 mod store;
 mod store_outbox;
+mod store_quarantine;
 mod support;
 mod webhook;

@@ -25,7 +25,11 @@ fn judge(refusals: &Refusals) -> Check {
     let mend = "set WHOP_WEBHOOK_SECRET to the secret that Whop shows for this webhook (see that the clock is right, too), \
                 and restart: what is kept is recorded then";
     if *in_a_row < ALARM {
-        return Check::warn(ID, message, "if it was not Whop who sent it, nothing is to be done; otherwise ".to_owned() + mend);
+        return Check::warn(
+            ID,
+            message,
+            "if it was not Whop who sent it, nothing is to be done; otherwise ".to_owned() + mend,
+        );
     }
     Check::fail(ID, message, mend)
 }

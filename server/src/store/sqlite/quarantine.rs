@@ -104,14 +104,13 @@ fn keep(connection: &Connection, refused: &Refused, evidence: &Evidence) -> Resu
             headers,
             evidence.body,
         ])?;
-    let kept: i64 = connection
-        .prepare_cached("SELECT count(*) FROM quarantine")?
-        .query_row([], |row| row.get(0))?;
+    let kept: i64 =
+        connection.prepare_cached("SELECT count(*) FROM quarantine")?.query_row([], |row| row.get(0))?;
     if new == 1 && kept > count(PLACES) {
         connection
             .prepare_cached(
                 "DELETE FROM quarantine WHERE place = (
-                   SELECT min(place) FROM quarantine GROUP BY sender ORDER BY count(*) DESC, min(place) LIMIT 1)",
+                   SELECT min(place) FROM quarantine GROUP BY sender ORDER BY count(*) DESC, max(place) DESC LIMIT 1)",
             )?
             .execute([])?;
     }

@@ -1,9 +1,10 @@
 //! The one writer: a thread that owns the write connection.
 //!
 //! Group commit: whatever waits when a transaction begins goes into it, up to [`MAX_GROUP`] writes; all of them are
-//! answered after its one fsync. Each write has its own savepoint, so that one that fails takes nobody along. No
+//! answered after its one fsync. Each write has its own savepoint, so that one that fails, or panics, takes nobody along. No
 //! request's future holds a transaction: a visitor who hangs up cuts nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
@@ -125,7 +126,8 @@ fn write_all(
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in group {
         let savepoint = transaction.savepoint()?;
-        let (verdict, answer) = job(&savepoint);
+        // One that panics has told its asker nothing, which is an error there; its savepoint is rolled back.
+        let Ok((verdict, answer)) = catch_unwind(AssertUnwindSafe(|| job(&savepoint))) else { continue };
         answers.push(answer);
         if verdict.is_ok() {
             savepoint.commit()?; // one that is dropped instead is rolled back
