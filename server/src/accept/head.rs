@@ -69,10 +69,7 @@ mod tests {
     fn is_ambiguous(head: &str) -> bool {
         let at_once = Head::default().is_ambiguous_with(head.as_bytes());
         let mut head_in_pieces = Head::default();
-        let in_pieces = head
-            .as_bytes()
-            .iter()
-            .fold(false, |found, byte| head_in_pieces.is_ambiguous_with(&[*byte]) || found);
+        let in_pieces = head.bytes().any(|byte| head_in_pieces.is_ambiguous_with(&[byte]));
         assert_eq!(at_once, in_pieces, "{head:?}");
         at_once
     }

@@ -322,7 +322,7 @@ async fn clients_that_hang_up_after_their_last_byte_leave_whole_writes_or_none()
     let app = TestApp::start().await;
     let addr = address(&app.url);
     let says_and_leaves = |number: usize| async move {
-        let request = if number % 2 == 0 {
+        let request = if number.is_multiple_of(2) {
             let body = batch(&format!("s{number}"), &[("page_view", 1000), ("faq_opened", 2000)]).to_string();
             format!("{POST}Content-Length: {}\r\n\r\n{body}", body.len())
         } else {

@@ -1,9 +1,10 @@
 //! What every store promises about deliveries that were refused, and about those that came again with another body.
 
 use server::domain::commit::{Commit, Delivery, DeliveryState, Digest};
+use server::domain::event::FunnelId;
 use server::domain::{DAY, Millis};
-use server::store::Store;
 use server::store::quarantine::{Evidence, KEPT_FOR, Kept, PLACES, Refusals, Refused};
+use server::store::{PaymentFilter, Store};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::{paid, stores};
@@ -53,8 +54,8 @@ async fn what_was_refused_is_read_back_as_it_came_and_each_body_once() {
         let [a, b] = &all[..] else { panic!("{all:?}") };
         assert_eq!((a.body.as_slice(), a.received_at), (&b"a"[..], 100));
         assert_eq!(a.headers, [("webhook-id".to_owned(), "id of a".to_owned())]);
-        assert_eq!(store.kept("whop", a.place, 10).await.unwrap(), [b.clone()]);
-        assert_eq!(store.kept("whop", 0, 1).await.unwrap(), [a.clone()]);
+        assert_eq!(store.kept("whop", a.place, 10).await.unwrap(), std::slice::from_ref(b));
+        assert_eq!(store.kept("whop", 0, 1).await.unwrap(), std::slice::from_ref(a));
         assert_eq!(store.kept("stripe", 0, 10).await.unwrap(), []);
         let refusals = store.refusals("whop").await.unwrap();
         let why = Some("wrong".to_owned());
@@ -123,18 +124,11 @@ async fn a_known_delivery_with_another_body_is_kept_beside_the_first_and_changes
         let first = store.commit(delivery("1", "a")).await.unwrap();
         let again = store.commit(delivery("1", "a")).await.unwrap();
         assert_eq!((first.conflict, again.conflict, again.new_delivery), (false, false, false));
-        let other = Commit { ..paid("pay_1", 5000) };
-        let other = Commit { delivery: delivery("1", "b").delivery, ..other };
+        let other = Commit { delivery: delivery("1", "b").delivery, ..paid("pay_1", 5000) };
         let committed = store.commit(other).await.unwrap();
         assert!(committed.conflict && !committed.new_delivery && committed.changed.is_empty());
-        let payments = store
-            .payments(
-                &server::domain::event::FunnelId::parse("ttr").unwrap(),
-                server::store::PaymentFilter::All,
-                10,
-            )
-            .await
-            .unwrap();
+        let funnel = FunnelId::parse("ttr").unwrap();
+        let payments = store.payments(&funnel, PaymentFilter::All, 10).await.unwrap();
         assert_eq!(payments, []);
     }
 }

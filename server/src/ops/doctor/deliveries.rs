@@ -22,14 +22,10 @@ fn judge(refusals: &Refusals) -> Check {
     }
     let why = why.as_deref().unwrap_or_default();
     let message = format!("{in_a_row} refused since the last good one: {why}; {kept} kept");
-    let mend = "set WHOP_WEBHOOK_SECRET to the secret that Whop shows for this webhook (see that the clock is right, too), \
-                and restart: what is kept is recorded then";
+    let mend = "let WHOP_WEBHOOK_SECRET be the secret that Whop shows for this webhook, and restart: what is kept is \
+                recorded then";
     if *in_a_row < ALARM {
-        return Check::warn(
-            ID,
-            message,
-            "if it was not Whop who sent it, nothing is to be done; otherwise ".to_owned() + mend,
-        );
+        return Check::warn(ID, message, format!("nothing, unless it came from Whop: then {mend}"));
     }
     Check::fail(ID, message, mend)
 }
