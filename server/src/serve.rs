@@ -26,6 +26,7 @@ use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
+use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
@@ -68,6 +69,8 @@ pub struct Application {
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
     pub outbox: Arc<Outbox>,
+    /// Keeps what is refused; to be stopped before the store is closed.
+    pub quarantine: Arc<Quarantine>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
@@ -107,9 +110,19 @@ pub async fn build(
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let webhooks = Arc::new(Webhooks {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        funnel: config.funnel.id.clone(),
+        development: config.mode == Mode::Development,
+        forward_to: outbox.listeners(),
+    });
+    let providers = vec![Arc::clone(&provider)];
+    let quarantine = Arc::new(Quarantine::start(Arc::clone(&webhooks), providers, clients.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         provider,
+        webhooks,
+        quarantine: Arc::clone(&quarantine),
         pages: Pages::render(&site),
         simulated,
         identity,
@@ -125,7 +138,16 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping, metrics })
+    Ok(Application {
+        router: router(state, &shell),
+        clients,
+        store,
+        outbox,
+        quarantine,
+        new_token,
+        stopping,
+        metrics,
+    })
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -189,6 +211,8 @@ fn reload_port() -> Option<u16> {
 struct Rooms {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
+    webhooks: Arc<Webhooks>,
+    quarantine: Arc<Quarantine>,
     pages: Pages,
     simulated: bool,
     identity: String,
@@ -199,7 +223,19 @@ struct Rooms {
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients, metrics } = rooms;
+    let Rooms {
+        store,
+        provider,
+        webhooks,
+        quarantine,
+        pages,
+        simulated,
+        identity,
+        outbox,
+        stopping,
+        clients,
+        metrics,
+    } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.listeners();
     let checkouts = Checkouts {
@@ -209,12 +245,6 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         product: config.product.clone(),
         price: config.price,
         return_url: config.return_url(),
-        forward_to: forward_to.clone(),
-    };
-    let webhooks = Webhooks {
-        store: Arc::clone(&store),
-        funnel: funnel.clone(),
-        development: config.mode == Mode::Development,
         forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
@@ -239,6 +269,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             own: funnel.clone(),
             simulated,
             outbox: Arc::clone(&outbox),
+            quarantine: Arc::clone(&quarantine),
         }),
         assets,
         gate: Arc::new(Gate {
@@ -253,6 +284,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         backend: Arc::new(ServerBackend {
             checkouts,
             webhooks,
+            quarantine,
             providers: vec![provider],
             origin,
             outbox,
@@ -286,6 +318,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
         let Application { router, clients, metrics, .. } = application;
         accept::serve(listener, router, settings, clients, stopping.clone(), metrics).await;
         application.outbox.stop().await;
+        application.quarantine.stop().await;
         application.store.close().await;
         tracing::info!("stopped; everything is on disk");
     };

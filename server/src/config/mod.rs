@@ -330,7 +330,8 @@ fn whop(
         }
     };
     let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
-    Some(whop::Settings { checkout_url, api, webhook_keys })
+    let company_id = file.company_id.clone();
+    Some(whop::Settings { checkout_url, api, webhook_keys, company_id })
 }
 
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {

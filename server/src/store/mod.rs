@@ -3,7 +3,8 @@
 //!
 //! - [`Store::commit`] writes a [`Commit`] whole or not at all, and answers only when it is on disk;
 //! - what a commit wrote, the next read sees;
-//! - a row that is already there stays as it is; only a payment's gaps are filled.
+//! - a row that is already there stays as it is; only a payment's gaps are filled;
+//! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
 pub mod outbox;
+pub mod quarantine;
 pub mod sqlite;
 
 /// Why the store could not do it. The store itself logs what ails it, once when it begins and once when it ends: whoever is
@@ -177,7 +179,7 @@ pub type SessionCursor = (Millis, SessionId);
 
 /// The store.
 #[async_trait]
-pub trait Store: outbox::OutboxStore {
+pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
     /// Writes all of it, then answers; on an error nothing of it was written.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
@@ -200,12 +202,13 @@ pub trait Store: outbox::OutboxStore {
     /// Every funnel that has sessions.
     async fn funnels(&self) -> Result<Vec<FunnelId>, StoreError>;
 
-    /// The session of the visitor's newest checkout that began at `since` or later.
+    /// The session of the visitor's newest checkout that began at `since` or later, as it was known at `by`.
     async fn newest_checkout(
         &self,
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError>;
 
     /// Payments, newest first, at most `limit`.

@@ -15,6 +15,7 @@ use report::Report;
 mod aurea;
 mod clock;
 mod configuration;
+mod deliveries;
 mod disk;
 mod network;
 mod provider;
@@ -123,6 +124,7 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(disk::check(&config.database, config.reserve));
         checks.extend(site.checks);
         checks.extend(provider.checks);
+        checks.extend(deliveries::check(config));
         checks.extend(aurea.checks);
         checks.push(clock::check(offset));
     } else {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
-use super::{identity, migrations, opening, pairing};
+use super::{identity, migrations, opening, pairing, quarantine};
 use crate::domain::Millis;
+use crate::store::quarantine::Refusals;
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,6 +102,11 @@ impl Examination {
     /// What tells the store from every other; a store older than that has none.
     pub fn identity(&self) -> Option<String> {
         identity(&self.connection).ok()
+    }
+
+    /// What was refused of a provider's deliveries; a store older than that does not know.
+    pub fn refusals(&self, provider: &str) -> Result<Refusals, rusqlite::Error> {
+        quarantine::refusals(&self.connection, provider)
     }
 
     /// Whether nothing was ever made in it: an empty file is an empty database.

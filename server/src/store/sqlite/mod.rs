@@ -42,6 +42,7 @@ mod outbox;
 mod owner;
 mod pairing;
 mod payments;
+mod quarantine;
 mod readers;
 mod rows;
 mod summaries;
@@ -57,6 +58,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
+        M::up(include_str!("quarantine.sql")),
     ])
 }
 
@@ -204,9 +206,10 @@ impl Store for SqliteStore {
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
-        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since)).await
+        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
     }
 
     async fn payments(

@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns the write connection.
 //!
 //! Group commit: whatever waits when a transaction begins goes into it, up to [`MAX_GROUP`] writes; all of them are
-//! answered after its one fsync. Each write has its own savepoint, so that one that fails takes nobody along. No
+//! answered after its one fsync. Each write has its own savepoint, so that one that fails, or panics, takes nobody along. No
 //! request's future holds a transaction: a visitor who hangs up cuts nothing.
 //!
 //! When a group can't be written, nobody in it and nobody behind it is told `Ok`, and the writer ails until it has written
@@ -257,7 +257,8 @@ impl Scribe {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in group {
             let savepoint = transaction.savepoint()?;
-            let (verdict, answer) = job(&savepoint);
+            // One that panics has told its asker nothing, which is an error there; its savepoint is rolled back.
+            let Ok((verdict, answer)) = catch_unwind(AssertUnwindSafe(|| job(&savepoint))) else { continue };
             answers.push(answer);
             match verdict {
                 Ok(()) => savepoint.commit()?,
