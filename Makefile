@@ -6,7 +6,7 @@ export LEPTOS_SITE_ROOT ?= target/site
 # Secrets and settings of this machine, if there are any; see .env.example.
 WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
 
-.PHONY: help run doctor login demo watch test build bench bench-screens power-cut lint lighthouse screenshots clean
+.PHONY: help run doctor login demo watch test chaos build bench bench-screens power-cut lint lighthouse screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ watch: ## Serve a debug build that rebuilds and reloads by itself at every chang
 
 test: lint ## Run every test: Rust, boot script, browser
 	@scripts/test
+
+# The control, HASTY=1, is built with failpoints, to answer before it commits.
+chaos: build ## Kill the program under load for MINUTES=20 and count what is lost; SECONDS=90 SEED=1 HASTY=1
+	@cargo build --workspace --features server/failpoints --bin ttr --example chaos
+	@target/debug/examples/chaos --seconds $(or $(SECONDS),$$(($(or $(MINUTES),20) * 60))) \
+		$(if $(SEED),--seed $(SEED)) $(if $(HASTY),--ttr target/debug/ttr --expect-loss)
 
 lint: ## Check formatting and lints of Rust and of the browser tests
 	@scripts/tools wasm-target npm-tests

@@ -118,7 +118,7 @@ impl Bookkeeper {
         let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
         let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
         if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY).await?;
+            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY, now).await?;
             session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
         }
         let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));

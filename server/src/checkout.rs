@@ -74,11 +74,11 @@ impl Checkouts {
             ..Commit::default()
         };
         let store = Arc::clone(&self.store);
-        let session_id = click.session_id.clone();
+        let (funnel, session_id) = (self.funnel.clone(), click.session_id.clone());
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
         let recording = tokio::spawn(async move {
             if let Err(error) = store.commit(commit).await {
-                tracing::debug!(%error, %session_id, "a checkout began that could not be recorded");
+                tracing::debug!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
             }
         });
         let checkout = Checkout {
@@ -91,7 +91,12 @@ impl Checkouts {
         };
         let (begun, _) =
             tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
-        tracing::info!(session_id = checkout.session_id, provider = self.provider.name(), "checkout began");
+        tracing::info!(
+            funnel = self.funnel.as_str(),
+            session_id = checkout.session_id,
+            provider = self.provider.name(),
+            "checkout began"
+        );
         begun.url
     }
 

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
 use server::failpoints;
-use server::ops::{doctor, login, reconcile};
+use server::ops::{backup, doctor, login, reconcile, restore};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use tracing_subscriber::EnvFilter;
@@ -37,6 +37,10 @@ enum Command {
     Reconcile(reconcile::Args),
     /// Say what is wrong with the site, and how to mend it
     Doctor(doctor::Args),
+    /// Write the whole store into one file, while ttr works
+    Backup(backup::Args),
+    /// Put a backup in the store's place; what was there is kept
+    Restore(restore::Args),
     /// Fill the store with made-up visits, to try the screens
     Demo(demo::Args),
 }
@@ -72,6 +76,8 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error.into()),
         },
+        Command::Backup(args) => backup::run(&config, &args).map_err(Into::into),
+        Command::Restore(args) => restore::run(&config, &args).map_err(Into::into),
         Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
         Command::Doctor(_) => unreachable!("it was answered without a configuration"),
     };

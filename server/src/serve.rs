@@ -23,6 +23,8 @@ use crate::domain::Millis;
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
+use crate::metrics::Metrics;
+use crate::ops::metrics::{Audience, Board, Scrape};
 use crate::ops::reconcile::{self, Job, Reconciler};
 use crate::outbox::aurea::Aurea;
 use crate::outbox::webhooks::Endpoint;
@@ -32,6 +34,7 @@ use crate::provider::polar::Polar;
 use crate::provider::shopify::Shopify;
 use crate::provider::stripe::Stripe;
 use crate::provider::whop::Whop;
+use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
@@ -82,10 +85,14 @@ pub struct Application {
     pub outbox: Arc<Outbox>,
     /// Compares the providers' lists with the ledger, again and again.
     pub job: Option<Job>,
+    /// Keeps what is refused; to be stopped before the store is closed.
+    pub quarantine: Arc<Quarantine>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
     pub stopping: Stopping,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Puts the program together. `providers` are the configured ones, or the simulator in the place of the buy button's.
@@ -94,7 +101,8 @@ pub async fn build(
     providers: &Providers,
     simulated: bool,
 ) -> Result<Application, ServeError> {
-    let store = Arc::new(open_store(config)?);
+    let metrics = Arc::new(Metrics::default());
+    let store = Arc::new(SqliteStore::open_to_serve(&config.database, limits(config), Arc::clone(&metrics))?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let providers_on = providers_on(providers)?;
     let buy_button = providers_on.iter().find(|provider| provider.name() == providers.buy_button);
@@ -114,6 +122,12 @@ pub async fn build(
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let webhooks = Arc::new(Webhooks {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        bookkeeper: bookkeeper(config, &(Arc::clone(&store) as Arc<dyn Store>)),
+        development: config.mode == Mode::Development,
+        forward_to: outbox.listeners(),
+    });
     let every = config.reconcile.every;
     let job = (!every.is_zero()).then(|| Job {
         reconciler: reconciler(config, &(Arc::clone(&store) as Arc<dyn Store>), &outbox),
@@ -121,16 +135,21 @@ pub async fn build(
         every,
         back: Millis::try_from(config.reconcile.back.as_millis()).unwrap_or(Millis::MAX),
     });
+    let quarantine =
+        Arc::new(Quarantine::start(Arc::clone(&webhooks), providers_on.clone(), clients.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         buy_button,
         providers: providers_on,
+        webhooks,
+        quarantine: Arc::clone(&quarantine),
         pages: Pages::render(&site),
         simulated,
         identity,
         outbox: Arc::clone(&outbox),
         stopping: stopping.clone(),
         clients: clients.clone(),
+        metrics: Arc::clone(&metrics),
     };
     let state = state(config, rooms);
     let shell = Shell {
@@ -139,12 +158,21 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), clients, store, outbox, job, new_token, stopping })
+    Ok(Application {
+        router: router(state, &shell),
+        clients,
+        store,
+        outbox,
+        job,
+        quarantine,
+        new_token,
+        stopping,
+        metrics,
+    })
 }
 
-fn open_store(config: &Config) -> Result<SqliteStore, StoreError> {
-    let limits = Limits { reserve: config.reserve, ..Limits::default() };
-    SqliteStore::open_with(&config.database, limits)
+fn limits(config: &Config) -> Limits {
+    Limits { reserve: config.reserve, ..Limits::default() }
 }
 
 /// Every provider that is on: deliveries of these are taken.
@@ -163,15 +191,22 @@ fn providers_on(settings: &Providers) -> Result<Vec<Arc<dyn Provider>>, reqwest:
     Ok([whop, stripe, polar, shopify].into_iter().flatten().collect())
 }
 
+fn bookkeeper(config: &Config, store: &Arc<dyn Store>) -> Bookkeeper {
+    Bookkeeper { store: Arc::clone(store), funnel: config.funnel.id.clone() }
+}
+
 /// What compares the providers' lists with the ledger.
 fn reconciler(config: &Config, store: &Arc<dyn Store>, outbox: &Outbox) -> Reconciler {
-    let bookkeeper = Bookkeeper { store: Arc::clone(store), funnel: config.funnel.id.clone() };
-    Reconciler { store: Arc::clone(store), bookkeeper, forward_to: outbox.listeners() }
+    Reconciler {
+        store: Arc::clone(store),
+        bookkeeper: bookkeeper(config, store),
+        forward_to: outbox.listeners(),
+    }
 }
 
 /// `ttr reconcile`: compares once; what was found is told before it ends, or by the program that serves.
 pub async fn reconcile(config: &Config, args: &reconcile::Args) -> Result<ExitCode, ServeError> {
-    let sqlite = Arc::new(open_store(config)?);
+    let sqlite = Arc::new(SqliteStore::open_with(&config.database, limits(config), Arc::default())?);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
     let outbox = outbox(config, Arc::clone(&store), &store.identity().await?)?;
     let providers = providers_on(&config.providers)?;
@@ -244,16 +279,32 @@ struct Rooms {
     store: Arc<dyn Store>,
     buy_button: Arc<dyn Provider>,
     providers: Vec<Arc<dyn Provider>>,
+    webhooks: Arc<Webhooks>,
+    quarantine: Arc<Quarantine>,
     pages: Pages,
     simulated: bool,
     identity: String,
     outbox: Arc<Outbox>,
     stopping: Stopping,
     clients: Clients,
+    metrics: Arc<Metrics>,
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, buy_button, providers, pages, simulated, identity, outbox, stopping, clients } = rooms;
+    let Rooms {
+        store,
+        buy_button,
+        providers,
+        webhooks,
+        quarantine,
+        pages,
+        simulated,
+        identity,
+        outbox,
+        stopping,
+        clients,
+        metrics,
+    } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.listeners();
     let checkouts = Checkouts {
@@ -265,24 +316,29 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         return_url: config.return_url(),
         forward_to: forward_to.clone(),
     };
-    let webhooks = Webhooks {
-        store: Arc::clone(&store),
-        bookkeeper: Bookkeeper { store: Arc::clone(&store), funnel: funnel.clone() },
-        development: config.mode == Mode::Development,
-        forward_to: forward_to.clone(),
-    };
     let origin = config.site.origin();
     let report = Report::new(Arc::clone(&store));
     let assets = Arc::new(Assets::default());
+    let access = Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone()));
+    providers.iter().for_each(|provider| metrics.expect_deliveries(provider.name()));
+    let scrape = Scrape {
+        audience: audience(config),
+        access: Arc::clone(&access),
+        store: Arc::clone(&store),
+        outbox: Arc::clone(&outbox),
+        database: config.database.clone(),
+        board: Board::new(&metrics),
+    };
     AppState {
         pages,
-        access: Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone())),
+        access,
         screens: Arc::new(Screens {
             report: report.clone(),
             assets: Arc::clone(&assets),
             own: funnel.clone(),
             simulated,
             outbox: Arc::clone(&outbox),
+            quarantine: Arc::clone(&quarantine),
         }),
         assets,
         gate: Arc::new(Gate {
@@ -294,10 +350,29 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         }),
         limit: Arc::new(Limit::new(clients.clone())),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
-        backend: Arc::new(ServerBackend { checkouts, webhooks, providers, clients, origin, outbox }),
+        backend: Arc::new(ServerBackend {
+            checkouts,
+            webhooks,
+            quarantine,
+            providers,
+            clients,
+            origin,
+            outbox,
+            metrics: Arc::clone(&metrics),
+        }),
         report,
         store,
         stopping,
+        metrics,
+        scrape: Arc::new(scrape),
+    }
+}
+
+fn audience(config: &Config) -> Audience {
+    match (config.site.open_metrics, config.mode) {
+        (true, _) => Audience::Everybody,
+        (false, Mode::Development) => Audience::ThisMachine,
+        (false, Mode::Production) => Audience::Owner,
     }
 }
 
@@ -308,14 +383,16 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
     let settings = Settings::default().within_file_limit();
-    let job = application.job.map(|job| tokio::spawn(job.run()));
     let store = Arc::clone(&application.store);
     let work = async {
-        accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
+        let Application { router, clients, metrics, job, .. } = application;
+        let job = job.map(|job| tokio::spawn(job.run()));
+        accept::serve(listener, router, settings, clients, stopping.clone(), metrics).await;
         if let Some(job) = job {
             job.abort(); // what it was writing is written whole or not at all
         }
         application.outbox.stop().await;
+        application.quarantine.stop().await;
         application.store.close().await;
         tracing::info!("stopped; everything is on disk");
     };

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use app::event::{AnonymousId, SessionId, name};
 use axum::http::HeaderMap;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::bookkeeper::{Bookkeeper, Heard};
 use crate::domain::Millis;
-use crate::domain::commit::{Delivery, DeliveryState};
+use crate::domain::commit::{Committed, Delivery, DeliveryState, Digest};
 use crate::domain::event::Event;
 use crate::domain::ledger::{Entry, PaymentKind};
 use crate::domain::outbox::Listener;
@@ -53,33 +53,83 @@ impl Webhooks {
         headers: &HeaderMap,
         body: &[u8],
         now: Millis,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<Committed, WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
         failpoints::reach("delivery.verified");
-        let notice = provider.parse(headers, body);
+        Ok(self.record(provider, signed_id, headers, body, now).await?)
+    }
+
+    /// Records one delivery that was verified and arrived at `now`: at once, or out of the quarantine.
+    pub async fn record(
+        &self,
+        provider: &dyn Provider,
+        signed_id: Option<String>,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Millis,
+    ) -> Result<Committed, StoreError> {
+        let funnel = self.bookkeeper.funnel.as_str();
+        let mut notice = provider.parse(headers, body);
+        let foreign = provider.foreign_account(headers, body);
+        if foreign.is_some() {
+            notice.facts = Ok(Vec::new());
+        }
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
-        let delivery_id = delivery.delivery_id.clone();
-        let heard = Heard { provider: provider.name(), reconciled: false, at: now };
+        let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let facts = notice.facts.unwrap_or_else(|why| {
             tracing::error!(
                 provider = provider.name(),
+                funnel,
                 delivery_id,
-                why,
+                why = unquoted(&why),
                 "an authentic delivery can't be read; it is kept"
             );
             Vec::new()
         });
+        let heard = Heard { provider: provider.name(), reconciled: false, at: now };
         let mut commit = self.bookkeeper.commit(facts, heard).await?;
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
         let entries = commit.entries.clone();
-        let committed = self.store.commit(commit).await?;
+        let committed = self.store.commit(commit).await.inspect_err(|error| {
+            tracing::error!(
+                provider = provider.name(),
+                funnel,
+                delivery_id,
+                payment_id,
+                %error,
+                "a delivery could not be recorded; it is answered 503"
+            );
+        })?;
         failpoints::reach("delivery.after_commit");
-        tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");
+        tracing::info!(
+            provider = provider.name(),
+            funnel,
+            delivery_id,
+            payment_id,
+            new = committed.new_delivery,
+            "delivery"
+        );
+        if committed.conflict {
+            tracing::error!(
+                provider = provider.name(),
+                funnel,
+                delivery_id,
+                "a delivery came again with another body: the first stands, this one is kept beside it"
+            );
+        }
         if committed.new_delivery {
+            if let Some(account) = foreign {
+                tracing::warn!(
+                    provider = provider.name(),
+                    delivery_id,
+                    account,
+                    "a delivery about another account: it is kept and changes nothing"
+                );
+            }
             self.log(&entries, &committed.settled);
         }
-        Ok(())
+        Ok(committed)
     }
 
     /// The lines of the seed's test steps.
@@ -88,12 +138,17 @@ impl Webhooks {
             let Entry::Payment(payment) = entry else { continue };
             let anonymous_id = payment.attribution.anonymous_id.as_ref().map_or("none", AnonymousId::as_str);
             let session_id = payment.attribution.session_id.as_ref().map_or("none", SessionId::as_str);
-            let payment_id = &payment.key.payment_id;
+            let (funnel, payment_id) = (self.bookkeeper.funnel.as_str(), &payment.key.payment_id);
             if payment.attribution.session_id.is_none() && payment.kind == PaymentKind::First {
-                tracing::warn!(payment_id, "a payment without a session: it is kept unattributed");
+                tracing::warn!(funnel, payment_id, "a payment without a session: it is kept unattributed");
             }
-            if let Err(fault) = &payment.amount {
-                tracing::error!(payment_id, fault, "a payment whose amount can't be trusted is kept");
+            if payment.amount.is_err() {
+                tracing::error!(
+                    funnel,
+                    payment_id,
+                    session_id,
+                    "a payment whose amount can't be trusted is kept"
+                );
             }
             if self.development {
                 tracing::info!("Aurea tracking - anonymousId: {anonymous_id}, sessionId: {session_id}");
@@ -110,6 +165,14 @@ impl Webhooks {
     }
 }
 
+/// Why something can't be read, without what was found instead: that may be a buyer's name or address.
+fn unquoted(why: &str) -> String {
+    match (why.find('"'), why.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &why[..from], &why[to + 1..]),
+        _ => why.to_owned(),
+    }
+}
+
 /// A delivery without an id is named by its body: the same body is the same delivery.
 fn delivery(
     provider: &'static str,
@@ -123,14 +186,16 @@ fn delivery(
         Ok(_) => DeliveryState::Recorded,
         Err(_) => DeliveryState::Unparsable,
     };
+    let digest: Digest = Sha256::digest(body).into();
     Delivery {
         provider,
         delivery_id: signed_id
             .or_else(|| notice.message_id.clone())
-            .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(body)))),
+            .unwrap_or_else(|| format!("sha256:{}", hex::encode(digest))),
         event_type: notice.event_type.clone(),
         state,
         body: body.to_vec(),
+        digest,
         received_at: now,
         payment_id: notice.facts.iter().flatten().next().map(|fact| fact.about().to_owned()),
     }

@@ -82,6 +82,7 @@ pub(super) struct Site {
     pub(super) mode: Option<String>,
     pub(super) root: String,
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) metrics: String,
 }
 
 impl Default for Site {
@@ -92,6 +93,7 @@ impl Default for Site {
             mode: None,
             root: "target/site".into(),
             trusted_proxies: Vec::new(),
+            metrics: "owner".into(),
         }
     }
 }

@@ -108,6 +108,8 @@ pub struct Site {
     pub root: PathBuf,
     /// Proxies that may say in whose name they ask (`X-Forwarded-For`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether `/metrics` is shown to everybody.
+    pub open_metrics: bool,
 }
 
 impl Site {
@@ -267,7 +269,16 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
     let proxies: Result<Vec<IpNet>, _> = file.trusted_proxies.iter().map(network).collect();
     let proxies = proxies.map_err(|_| "must be networks or addresses such as \"10.0.0.0/8\"");
     let trusted_proxies = faults.check("site.trusted_proxies", proxies)?;
-    Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root), trusted_proxies })
+    let open_metrics = match file.metrics.as_str() {
+        "owner" => Some(false),
+        "open" => Some(true),
+        _ => {
+            faults.add("site.metrics", "must be \"owner\" or \"open\"");
+            None
+        }
+    };
+    let root = PathBuf::from(&file.root);
+    Some(Site { addr: addr?, url: url?, root, trusted_proxies, open_metrics: open_metrics? })
 }
 
 /// Whether only this machine reaches it.

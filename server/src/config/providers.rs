@@ -28,6 +28,19 @@ pub struct Providers {
     pub shopify: Option<shopify::Settings>,
 }
 
+impl Providers {
+    /// Those that are on, by name.
+    pub fn on(&self) -> impl Iterator<Item = &'static str> {
+        let on = [
+            (whop::NAME, self.whop.is_some()),
+            (stripe::NAME, self.stripe.is_some()),
+            (polar::NAME, self.polar.is_some()),
+            (shopify::NAME, self.shopify.is_some()),
+        ];
+        on.into_iter().filter_map(|(name, is_on)| is_on.then_some(name))
+    }
+}
+
 /// `buy_button` is the one of [`NAMES`] that the buy button leads to.
 pub(super) fn providers(
     file: &file::File,
@@ -95,10 +108,11 @@ fn whop(file: &file::Whop, secrets: &OfProvider, room: &mut Room<'_, '_>) -> Opt
                 room.faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
                 return None;
             };
-            Some(whop::Api { url, key: key.clone(), plan_id, company_id: file.company_id.clone() })
+            Some(whop::Api { url, key: key.clone(), plan_id })
         }
     };
-    Some(whop::Settings { checkout_url, api, webhook_keys: raw_keys(secrets) })
+    let company_id = file.company_id.clone();
+    Some(whop::Settings { checkout_url, api, webhook_keys: raw_keys(secrets), company_id })
 }
 
 fn stripe(file: &file::Stripe, secrets: &OfProvider, room: &mut Room<'_, '_>) -> Option<stripe::Settings> {

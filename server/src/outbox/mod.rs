@@ -12,10 +12,11 @@ use app::server_fns::Forwarded;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::domain::Millis;
-use crate::domain::outbox::Listener;
+use crate::domain::outbox::{Destination, Listener};
 use crate::store::outbox::{Claimed, OutboxFigures, OutboxStore};
 use crate::store::{Store, StoreError};
 use lane::{Ask, Lane};
@@ -59,8 +60,12 @@ pub struct Outbox {
 /// Where a destination stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// Whose rows they are.
+    pub destination: Destination,
     /// Its host.
     pub host: String,
+    /// Rows sent since the start.
+    pub sent: u64,
     /// Its rows.
     pub figures: OutboxFigures,
 }
@@ -74,7 +79,9 @@ impl Outbox {
         let start = |carrier| {
             let (asks, asked) = mpsc::channel(16);
             let lane = Arc::new(Lane::new(Arc::clone(&store), carrier, Arc::clone(clock)));
-            running.spawn(Arc::clone(&lane).run(asked, stop.subscribe()));
+            // So that all that it logs says for whom.
+            let span = tracing::error_span!("outbox", destination = lane.destination.0);
+            running.spawn(Arc::clone(&lane).run(asked, stop.subscribe()).instrument(span));
             (lane, asks)
         };
         let lanes = carriers.into_iter().map(start).collect();
@@ -122,8 +129,12 @@ impl Outbox {
     pub async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
         let mut standings = Vec::with_capacity(self.lanes.len());
         for (lane, _) in &self.lanes {
-            let figures = self.store.outbox_figures(lane.destination).await?;
-            standings.push(Standing { host: lane.carrier.host().to_owned(), figures });
+            standings.push(Standing {
+                destination: lane.destination,
+                host: lane.carrier.host().to_owned(),
+                sent: lane.sent.load(Ordering::Relaxed),
+                figures: self.store.outbox_figures(lane.destination).await?,
+            });
         }
         Ok(standings)
     }
@@ -131,7 +142,7 @@ impl Outbox {
     /// Where forwarding stands, as the owner's screens show it; `None` if nothing is forwarded.
     pub async fn status(&self) -> Result<Option<Forwarding>, StoreError> {
         let first = self.standings().await?.into_iter().next();
-        Ok(first.map(|Standing { host, figures }| Forwarding {
+        Ok(first.map(|Standing { host, figures, .. }| Forwarding {
             host,
             waiting: figures.waiting,
             parked: figures.parked,

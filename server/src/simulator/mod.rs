@@ -114,16 +114,12 @@ impl Simulator {
         let (Ok(checkout_url), Ok(api_url)) = (at(&format!("/checkout/{PLAN}")), at("/api/v1")) else {
             unreachable!("a socket address makes a URL")
         };
-        let api = Api {
-            url: api_url,
-            key: self.inner.api_key.clone(),
-            plan_id: PLAN.into(),
-            company_id: Some(COMPANY.into()),
-        };
+        let api = Api { url: api_url, key: self.inner.api_key.clone(), plan_id: PLAN.into() };
         Settings {
             checkout_url,
             api: self.inner.api_mode.then_some(api),
             webhook_keys: vec![Key::raw(self.inner.secret.expose_secret())],
+            company_id: Some(COMPANY.into()),
         }
     }
 

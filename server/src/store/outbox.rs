@@ -86,6 +86,8 @@ pub struct OutboxFigures {
     pub parked: u64,
     /// When the oldest of all of them was written.
     pub oldest_at: Option<Millis>,
+    /// When the oldest of those to be sent was written.
+    pub waiting_since: Option<Millis>,
     /// Why the last try failed, of those that are still there.
     pub last_error: Option<String>,
 }

@@ -5,26 +5,35 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backup;
 mod checkout;
 mod collector;
+mod crash;
 mod demo;
 mod disk;
 mod doctor;
 mod durability;
 mod endpoint;
 mod forwarding;
+mod hostile;
 mod ledger;
 mod login;
+mod metrics;
 mod money_rules;
 mod owner;
+#[cfg(feature = "failpoints")]
+mod panics;
 mod polar;
+mod quarantine;
 mod reconcile;
 mod screens;
+mod secrets;
 mod shopify;
 mod site;
 mod startup;
 mod store;
 mod store_outbox;
+mod store_quarantine;
 mod stripe;
 mod stripe_api;
 mod support;

@@ -112,7 +112,8 @@ fn amount(provider: &dyn Provider, headers: &HeaderMap, body: &str) -> Read {
 
 fn whop() -> Whop {
     let checkout_url = "https://whop.com/checkout/plan_1".parse().unwrap();
-    Whop::new(whop::Settings { checkout_url, api: None, webhook_keys: vec![] }, reqwest::Client::new())
+    let settings = whop::Settings { checkout_url, api: None, webhook_keys: vec![], company_id: None };
+    Whop::new(settings, reqwest::Client::new())
 }
 
 fn stripe() -> Stripe {

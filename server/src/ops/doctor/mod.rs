@@ -8,12 +8,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Mode};
+pub(super) use disk::free_space;
 use network::Network;
 use report::Report;
 
 mod aurea;
 mod clock;
 mod configuration;
+mod deliveries;
 mod disk;
 mod network;
 mod provider;
@@ -122,6 +124,7 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(disk::check(&config.database, config.reserve));
         checks.extend(site.checks);
         checks.extend(provider.checks);
+        checks.extend(deliveries::checks(config));
         checks.extend(aurea.checks);
         checks.push(clock::check(offset));
     } else {

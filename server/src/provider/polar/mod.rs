@@ -211,6 +211,10 @@ impl Provider for Polar {
         standard_webhooks(headers, body, &self.settings.webhook_keys, now).map(Some)
     }
 
+    fn headers(&self) -> &'static [&'static str] {
+        &["webhook-id", "webhook-timestamp", "webhook-signature"]
+    }
+
     fn parse(&self, _: &HeaderMap, body: &[u8]) -> Notice {
         bodies::read(body, self.is_sandbox())
     }

@@ -96,16 +96,6 @@ impl Shopify {
         Self { settings, http }
     }
 
-    /// Whether a delivery says that it comes from another shop.
-    fn is_foreign(&self, headers: &HeaderMap) -> bool {
-        match &self.settings.shop {
-            Some(shop) => {
-                text(headers, "x-shopify-shop-domain").is_none_or(|from| !from.eq_ignore_ascii_case(shop))
-            }
-            None => false,
-        }
-    }
-
     /// Every page of a list, by the links in its headers, until a dispute is older than `since`. An item that can't be
     /// read is left out: the others still count.
     async fn all(
@@ -241,14 +231,20 @@ impl Provider for Shopify {
         Ok(word(headers, "x-shopify-webhook-id"))
     }
 
+    fn headers(&self) -> &'static [&'static str] {
+        &["x-shopify-hmac-sha256", "x-shopify-webhook-id", "x-shopify-topic", "x-shopify-shop-domain"]
+    }
+
+    /// A delivery that does not say which shop it comes from does not come from ours.
+    fn foreign_account(&self, headers: &HeaderMap, _: &[u8]) -> Option<String> {
+        let own = self.settings.shop.as_deref()?;
+        let from = text(headers, "x-shopify-shop-domain").unwrap_or_default();
+        (!from.eq_ignore_ascii_case(own)).then(|| from.chars().take(100).collect())
+    }
+
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Notice {
         let event_type = word(headers, "x-shopify-topic").unwrap_or_default();
-        let facts = if self.is_foreign(headers) {
-            tracing::warn!(event_type, "a delivery of another shop is kept and counts for nothing");
-            Ok(Vec::new())
-        } else {
-            bodies::read(&event_type, body)
-        };
+        let facts = bodies::read(&event_type, body);
         Notice { message_id: None, event_type, facts }
     }
 

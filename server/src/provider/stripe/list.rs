@@ -41,8 +41,10 @@ pub(super) async fn list(
         for item in page.data {
             let event: Event<'_> = serde_json::from_str(item.get())
                 .map_err(|error| ListError::Unreadable(format!("an event: {error}")))?;
-            match event.facts(settings.account.as_deref()) {
-                Ok(told) => facts.extend(told),
+            let foreign = event.account.as_deref().is_some_and(|account| settings.is_foreign(account));
+            match event.facts() {
+                Ok(told) if !foreign => facts.extend(told),
+                Ok(_) => {}
                 Err(why) => {
                     tracing::warn!(event_id = event.id, why, "an event of Stripe's list can't be read");
                 }

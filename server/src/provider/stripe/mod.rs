@@ -37,6 +37,12 @@ pub struct Settings {
     pub webhook_keys: Vec<Key>,
 }
 
+impl Settings {
+    fn is_foreign(&self, account: &str) -> bool {
+        self.account.as_deref().is_some_and(|own| own != account)
+    }
+}
+
 /// What the API needs.
 #[derive(Clone, Debug)]
 pub struct Api {
@@ -102,8 +108,16 @@ impl Provider for Stripe {
         timestamped_hex(headers, "stripe-signature", body, &self.settings.webhook_keys, now).map(|()| None)
     }
 
+    fn headers(&self) -> &'static [&'static str] {
+        &["stripe-signature"]
+    }
+
+    fn foreign_account(&self, _: &HeaderMap, body: &[u8]) -> Option<String> {
+        events::account(body).filter(|account| self.settings.is_foreign(account))
+    }
+
     fn parse(&self, _: &HeaderMap, body: &[u8]) -> Notice {
-        events::notice(body, self.settings.account.as_deref())
+        events::notice(body)
     }
 
     async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError> {
@@ -143,8 +157,26 @@ mod tests {
         assert_eq!(verify(&good, &["test_secret"], 12345), Err(Rejection::Wrong));
         let rolled = format!("t=12345,v1={},v1={SIGNATURE}", "0".repeat(64));
         assert_eq!(verify(&rolled, &[SECRET], 12345), Ok(None));
-        assert_eq!(verify(&format!("t=12345,v0={SIGNATURE}"), &[SECRET], 12345), Err(Rejection::Wrong));
+        assert_eq!(verify(&format!("t=12345,v0={SIGNATURE}"), &[SECRET], 12345), Err(Rejection::Malformed));
         assert_eq!(stripe(&[SECRET]).verify(&HeaderMap::new(), PAYLOAD, 0), Err(Rejection::Missing));
+    }
+
+    #[test]
+    fn only_an_event_that_names_another_account_is_foreign() {
+        let mut stripe = stripe(&[]);
+        let event = |more: &str| format!(r#"{{"id":"evt_1","type":"charge.refunded"{more}}}"#);
+        let [own, other] = [r#","account":"acct_1""#, r#","account":"acct_2""#].map(event);
+        let foreign =
+            |stripe: &Stripe, body: &str| stripe.foreign_account(&HeaderMap::new(), body.as_bytes());
+        assert_eq!(foreign(&stripe, &other), None, "a filter acts if it is configured");
+        stripe.settings.account = Some("acct_1".to_owned());
+        assert_eq!(
+            foreign(&stripe, &event("")),
+            None,
+            "an event that names no account is the endpoint's own"
+        );
+        assert_eq!(foreign(&stripe, &own), None);
+        assert_eq!(foreign(&stripe, &other).as_deref(), Some("acct_2"));
     }
 
     #[test]

@@ -23,6 +23,21 @@ pub(super) fn read(body: &[u8]) -> Notice {
     }
 }
 
+/// The company that a delivery is about.
+pub(super) fn company(body: &[u8]) -> Option<String> {
+    let company: Company = serde_json::from_slice(body).ok()?;
+    text_of(&company.company_id).or_else(|| text_of(&company.data["company"]["id"]))
+}
+
+/// Where v1 says whose delivery it is; older versions don't.
+#[derive(Deserialize)]
+struct Company {
+    #[serde(default)]
+    company_id: Value,
+    #[serde(default)]
+    data: Value,
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     id: Option<String>,

@@ -45,6 +45,8 @@ pub struct Settings {
     pub api: Option<Api>,
     /// Webhook secrets, several while rotating.
     pub webhook_keys: Vec<Key>,
+    /// The company whose deliveries count and whose payments are listed; without one, whatever is signed counts.
+    pub company_id: Option<String>,
 }
 
 /// What `api` mode needs.
@@ -56,8 +58,6 @@ pub struct Api {
     pub key: SecretString,
     /// The plan to sell.
     pub plan_id: String,
-    /// The company whose payments are listed.
-    pub company_id: Option<String>,
 }
 
 /// Whop as a provider.
@@ -190,13 +190,22 @@ impl Provider for Whop {
         }
     }
 
+    fn headers(&self) -> &'static [&'static str] {
+        &["webhook-id", "webhook-timestamp", "webhook-signature", "x-whop-signature"]
+    }
+
+    fn foreign_account(&self, _: &HeaderMap, body: &[u8]) -> Option<String> {
+        let own = self.settings.company_id.as_deref()?;
+        bodies::company(body).filter(|company| company != own)
+    }
+
     fn parse(&self, _: &HeaderMap, body: &[u8]) -> Notice {
         bodies::read(body)
     }
 
     async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError> {
         let api = self.settings.api.as_ref().ok_or(ListError::NoKey("WHOP_API_KEY"))?;
-        let company = api.company_id.as_deref().ok_or(ListError::NoKey("WHOP_COMPANY_ID"))?;
+        let company = self.settings.company_id.as_deref().ok_or(ListError::NoKey("WHOP_COMPANY_ID"))?;
         let since = Timestamp::from_millisecond(since).unwrap_or_default().to_string();
         let mut facts = self
             .all(
@@ -238,6 +247,7 @@ mod tests {
             checkout_url: "https://whop.com/checkout/plan_1?d2c=true".parse().unwrap(),
             api: None,
             webhook_keys: vec![Key::raw("ws_1")],
+            company_id: Some("biz_1".to_owned()),
         };
         Whop::new(settings, reqwest::Client::new())
     }
@@ -260,6 +270,21 @@ mod tests {
             pairs[3],
             ("checkout_session_metadata[checkout_started_at]".into(), "1703001051000".into())
         );
+    }
+
+    #[test]
+    fn only_a_delivery_that_names_another_company_is_foreign() {
+        for (body, foreign) in [
+            (r#"{"type":"payment.succeeded","company_id":"biz_2","data":{}}"#, Some("biz_2")),
+            (r#"{"type":"payment.succeeded","data":{"company":{"id":"biz_2"}}}"#, Some("biz_2")),
+            (r#"{"type":"payment.succeeded","company_id":"biz_1","data":{"company":{"id":"biz_1"}}}"#, None),
+            (r#"{"type":"payment.succeeded","company_id":null,"data":{"company":null}}"#, None),
+            (r#"{"action":"payment.succeeded","data":{}}"#, None),
+            ("not json", None),
+        ] {
+            let found = whop().foreign_account(&HeaderMap::new(), body.as_bytes());
+            assert_eq!(found.as_deref(), foreign, "{body}");
+        }
     }
 
     #[tokio::test]

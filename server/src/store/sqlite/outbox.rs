@@ -129,10 +129,13 @@ fn figures(connection: &Connection, destination: Destination) -> Result<OutboxFi
         |sql: &str| connection.prepare_cached(sql)?.query_row([destination.0], |row| row.get::<_, i64>(0));
     let waiting = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NOT NULL")?;
     let parked = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NULL")?;
-    let oldest_at = connection
-        .prepare_cached("SELECT created_at FROM outbox WHERE destination = ?1 ORDER BY seq LIMIT 1")?
-        .query_row([destination.0], |row| row.get(0))
-        .optional()?;
+    // In the order in which they were written, so that the first will do.
+    let oldest = |rows: &str| {
+        let sql = format!("SELECT created_at FROM outbox NOT INDEXED WHERE {rows} ORDER BY seq LIMIT 1");
+        connection.prepare_cached(&sql)?.query_row([destination.0], |row| row.get(0)).optional()
+    };
+    let oldest_at = oldest("destination = ?1")?;
+    let waiting_since = oldest("destination = ?1 AND due_at IS NOT NULL")?;
     let last_error = connection
         .prepare_cached(
             "SELECT last_error FROM outbox WHERE destination = ?1 AND last_error IS NOT NULL
@@ -144,6 +147,7 @@ fn figures(connection: &Connection, destination: Destination) -> Result<OutboxFi
         waiting: waiting.unsigned_abs(),
         parked: parked.unsigned_abs(),
         oldest_at,
+        waiting_since,
         last_error,
     })
 }

@@ -33,11 +33,16 @@ pub(super) const TYPES: &[&str] = &[
     "charge.dispute.funds_reinstated",
 ];
 
-/// Reads a delivery. Events of an account other than `account` change nothing.
-pub(super) fn notice(body: &[u8], account: Option<&str>) -> Notice {
+/// The account that a delivery names: a platform's endpoint hears of many.
+pub(super) fn account(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Event<'_>>(body).ok()?.account
+}
+
+/// Reads a delivery.
+pub(super) fn notice(body: &[u8]) -> Notice {
     match serde_json::from_slice::<Event<'_>>(body) {
         Ok(event) => Notice {
-            facts: event.facts(account),
+            facts: event.facts(),
             message_id: event.id,
             event_type: event.r#type.chars().take(100).collect(),
         },
@@ -54,7 +59,7 @@ pub(super) struct Event<'a> {
     #[serde(default)]
     created: Value,
     livemode: Option<bool>,
-    account: Option<String>,
+    pub(super) account: Option<String>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
@@ -66,10 +71,8 @@ struct Data<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn facts(&self, account: Option<&str>) -> Result<Vec<Fact>, String> {
-        let thin = self.object.as_deref() == Some("v2.core.event");
-        let foreign = account.is_some() && self.account.as_deref().is_some_and(|its| Some(its) != account);
-        if thin || foreign {
+    pub(super) fn facts(&self) -> Result<Vec<Fact>, String> {
+        if self.object.as_deref() == Some("v2.core.event") {
             return Ok(Vec::new());
         }
         match self.r#type.as_str() {
