@@ -6,7 +6,7 @@ export LEPTOS_SITE_ROOT ?= target/site
 # Secrets and settings of this machine, if there are any; see .env.example.
 WITH_ENV := set -a; [[ ! -f .env ]] || . ./.env; set +a;
 
-.PHONY: help run doctor login demo watch test build bench bench-screens lint lighthouse screenshots clean
+.PHONY: help run doctor login demo watch test chaos build bench bench-screens power-cut lint lighthouse screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ watch: ## Serve a debug build that rebuilds and reloads by itself at every chang
 test: lint ## Run every test: Rust, boot script, browser
 	@scripts/test
 
+# The control, HASTY=1, is built with failpoints, to answer before it commits.
+chaos: build ## Kill the program under load for MINUTES=20 and count what is lost; SECONDS=90 SEED=1 HASTY=1
+	@cargo build --workspace --features server/failpoints --bin ttr --example chaos
+	@target/debug/examples/chaos --seconds $(or $(SECONDS),$$(($(or $(MINUTES),20) * 60))) \
+		$(if $(SEED),--seed $(SEED)) $(if $(HASTY),--ttr target/debug/ttr --expect-loss)
+
 lint: ## Check formatting and lints of Rust and of the browser tests
 	@scripts/tools wasm-target npm-tests
 	cargo fmt --all --check
@@ -47,6 +53,9 @@ bench: ## Run the benchmarks
 
 bench-screens: build ## Measure the owner's screens on 1,000 and on 100,000 sessions
 	@scripts/measure-screens.mjs
+
+power-cut: ## Cut the power 50 times under load and count what is lost; needs root
+	@scripts/power-cut
 
 lighthouse: build ## Measure the page with Lighthouse (mobile, median of 3)
 	@scripts/tools npm-tests chromium

@@ -130,6 +130,19 @@ fn what_waits_can_be_sent_now() {
 }
 
 #[test]
+fn refused_deliveries_are_said_where_one_begins() {
+    for name in ["funnels-refused", "funnel-refused"] {
+        let html = screen(name);
+        assert!(
+            html.contains("role=\"alert\"") && html.contains("Deliveries of <bdi>whop</bdi> are refused"),
+            "{name}"
+        );
+        assert!(html.contains("7 in a row") && html.contains("3 deliveries are kept"), "{name}");
+    }
+    assert!(!screen("funnel").contains("refused"));
+}
+
+#[test]
 fn a_filter_stays_in_the_address_and_each_part_can_be_taken_away() {
     let html = screen("sessions-filtered");
     let without_source = "?converted=true&amp;event=faq_opened&amp;from=2026-11-01&amp;anonymousId=1703001000000_k3j9x2q7w1e5r8t4\"";

@@ -2,13 +2,14 @@
 //! headers, calls the room, writes the status.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::server_fns::{Answer, Backend, CheckoutForm, Forwarded, RawBody};
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +26,7 @@ use crate::ingest::sender::same_origin;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::provider::Provider;
+use crate::quarantine::Quarantine;
 use crate::webhook::{WebhookError, Webhooks};
 
 /// A drive of the outbox is answered by then; it goes on by itself.
@@ -35,7 +37,9 @@ pub struct ServerBackend {
     /// Begins checkouts.
     pub checkouts: Checkouts,
     /// Takes deliveries.
-    pub webhooks: Webhooks,
+    pub webhooks: Arc<Webhooks>,
+    /// Keeps what is refused.
+    pub quarantine: Arc<Quarantine>,
     /// Whose deliveries are taken.
     pub providers: Vec<Arc<dyn Provider>>,
     /// The site's public origin.
@@ -63,20 +67,27 @@ impl Backend for ServerBackend {
 
     fn receive(self: Arc<Self>, provider: &'static str, body: RawBody) -> Answer {
         Box::pin(async move {
-            let headers: HeaderMap = extract().await?;
+            let (headers, peer): (HeaderMap, ConnectInfo<SocketAddr>) = extract().await?;
             let Some(known) = self.providers.iter().find(|known| known.name() == provider) else {
                 set_status(StatusCode::NOT_FOUND);
                 return Err(ServerFnError::new("this provider is not configured"));
             };
-            match self.webhooks.receive(known.as_ref(), &headers, &body.0, now()).await {
-                Ok(()) => Ok(()),
+            let now = now();
+            match self.webhooks.receive(known.as_ref(), &headers, &body.0, now).await {
+                Ok(committed) => {
+                    if committed.after_refusals {
+                        self.quarantine.look_again();
+                    }
+                    Ok(())
+                }
                 Err(WebhookError::Rejected(rejection)) => {
                     self.metrics.delivery(known.name(), "rejected");
-                    tracing::warn!(provider, %rejection, "a delivery was refused");
+                    self.quarantine.refuse(known.as_ref(), &headers, &body.0, rejection, peer.ip(), now);
                     set_status(StatusCode::UNAUTHORIZED);
                     Err(ServerFnError::new(rejection.to_string()))
                 }
-                Err(WebhookError::Store(_)) => {
+                Err(WebhookError::Store(error)) => {
+                    tracing::debug!(provider, %error, "a delivery could not be recorded"); // the store has said why
                     self.metrics.delivery(known.name(), "failed");
                     try_again_later();
                     Err(ServerFnError::new("it could not be recorded; send it again"))
@@ -88,7 +99,7 @@ impl Backend for ServerBackend {
     fn forward(self: Arc<Self>) -> Pin<Box<dyn Future<Output = Result<Forwarded, ServerFnError>> + Send>> {
         Box::pin(async move {
             self.outbox.drive(DRIVE_PATIENCE).await.map_err(|error| {
-                tracing::error!(%error, "the outbox could not be driven");
+                tracing::debug!(%error, "the outbox could not be driven");
                 set_status(StatusCode::SERVICE_UNAVAILABLE);
                 ServerFnError::new("the store is not available; try again")
             })

@@ -69,7 +69,7 @@ impl Checkouts {
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
         let recording = tokio::spawn(async move {
             if let Err(error) = store.commit(commit).await {
-                tracing::error!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
+                tracing::debug!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
             }
         });
         let checkout = Checkout {

@@ -47,7 +47,7 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store did not do it");
+        tracing::debug!(%error, "the store did not do it"); // it has said so itself
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "nothing was recorded; try again")
     }
 }

@@ -8,7 +8,7 @@ use app::Page;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use tower::util::MapResponseLayer;
@@ -28,7 +28,7 @@ use crate::report::Report;
 use crate::site::{self, Pages};
 use crate::stopping::Stopping;
 use crate::store::Store;
-use crate::{ops, webhook};
+use crate::{encoding, ops, webhook};
 
 /// A request that is not read and answered by then is given up.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -119,6 +119,7 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/metrics", get(metrics::show))
         .nest_service("/pkg", pkg(shell))
         .fallback_service(assets(shell.site_root, state.clone()))
+        .layer(from_fn(encoding::identity_only))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIME_LIMIT))
         .layer(CatchPanicLayer::new()) // a handler that panics answers 500 and takes nobody along
         .layer(MapResponseLayer::new(move |mut response: Response| {

@@ -26,13 +26,14 @@ use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
+use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
 use crate::site::csp::{self, Policy};
 use crate::site::{AssetNames, Pages};
 use crate::stopping::Stopping;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Limits, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
 
@@ -68,6 +69,8 @@ pub struct Application {
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
     pub outbox: Arc<Outbox>,
+    /// Keeps what is refused; to be stopped before the store is closed.
+    pub quarantine: Arc<Quarantine>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
@@ -88,7 +91,8 @@ pub async fn build(
         .timeout(Duration::from_secs(20))
         .build()?;
     let metrics = Arc::new(Metrics::default());
-    let store = Arc::new(SqliteStore::open_to_serve(&config.database, Arc::clone(&metrics))?);
+    let limits = Limits { reserve: config.reserve, ..Limits::default() };
+    let store = Arc::new(SqliteStore::open_to_serve(&config.database, limits, Arc::clone(&metrics))?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
@@ -106,9 +110,19 @@ pub async fn build(
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let webhooks = Arc::new(Webhooks {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        funnel: config.funnel.id.clone(),
+        development: config.mode == Mode::Development,
+        forward_to: outbox.listeners(),
+    });
+    let providers = vec![Arc::clone(&provider)];
+    let quarantine = Arc::new(Quarantine::start(Arc::clone(&webhooks), providers, clients.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         provider,
+        webhooks,
+        quarantine: Arc::clone(&quarantine),
         pages: Pages::render(&site),
         simulated,
         identity,
@@ -124,7 +138,16 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping, metrics })
+    Ok(Application {
+        router: router(state, &shell),
+        clients,
+        store,
+        outbox,
+        quarantine,
+        new_token,
+        stopping,
+        metrics,
+    })
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -188,6 +211,8 @@ fn reload_port() -> Option<u16> {
 struct Rooms {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
+    webhooks: Arc<Webhooks>,
+    quarantine: Arc<Quarantine>,
     pages: Pages,
     simulated: bool,
     identity: String,
@@ -198,7 +223,19 @@ struct Rooms {
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients, metrics } = rooms;
+    let Rooms {
+        store,
+        provider,
+        webhooks,
+        quarantine,
+        pages,
+        simulated,
+        identity,
+        outbox,
+        stopping,
+        clients,
+        metrics,
+    } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.listeners();
     let checkouts = Checkouts {
@@ -208,12 +245,6 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         product: config.product.clone(),
         price: config.price,
         return_url: config.return_url(),
-        forward_to: forward_to.clone(),
-    };
-    let webhooks = Webhooks {
-        store: Arc::clone(&store),
-        funnel: funnel.clone(),
-        development: config.mode == Mode::Development,
         forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
@@ -238,6 +269,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             own: funnel.clone(),
             simulated,
             outbox: Arc::clone(&outbox),
+            quarantine: Arc::clone(&quarantine),
         }),
         assets,
         gate: Arc::new(Gate {
@@ -252,6 +284,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         backend: Arc::new(ServerBackend {
             checkouts,
             webhooks,
+            quarantine,
             providers: vec![provider],
             origin,
             outbox,
@@ -275,15 +308,17 @@ fn audience(config: &Config) -> Audience {
 
 /// Answers until a signal says stop. Then, in this order: no connection is accepted, streams end, open requests are
 /// answered, the outbox releases what it has claimed, the store writes what waits and is closed. A second signal ends the
-/// program at once.
+/// program at once, and so does a store that has given up.
 pub async fn serve(application: Application, listener: TcpListener) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let stopping = application.stopping.clone();
     let settings = Settings::default().within_file_limit();
+    let store = Arc::clone(&application.store);
     let work = async {
         let Application { router, clients, metrics, .. } = application;
         accept::serve(listener, router, settings, clients, stopping.clone(), metrics).await;
         application.outbox.stop().await;
+        application.quarantine.stop().await;
         application.store.close().await;
         tracing::info!("stopped; everything is on disk");
     };
@@ -295,6 +330,7 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     };
     tokio::select! {
         () = work => Ok(()),
+        why = store.given_up() => Err(why.into()),
         () = told => {
             tracing::warn!("stopped at once by a second signal");
             std::process::exit(1) // like a kill: whatever was answered is on disk

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use app::event::{AnonymousId, SessionId};
 use axum::http::HeaderMap;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-use crate::domain::commit::{Commit, Delivery, DeliveryState};
+use crate::domain::commit::{Commit, Committed, Delivery, DeliveryState, Digest};
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
 use crate::domain::outbox::Listener;
@@ -52,10 +52,25 @@ impl Webhooks {
         headers: &HeaderMap,
         body: &[u8],
         now: Millis,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<Committed, WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
         failpoints::reach("delivery.verified");
-        let notice = provider.parse(body);
+        Ok(self.record(provider, signed_id, body, now).await?)
+    }
+
+    /// Records one delivery that was verified and arrived at `now`: at once, or out of the quarantine.
+    pub async fn record(
+        &self,
+        provider: &dyn Provider,
+        signed_id: Option<String>,
+        body: &[u8],
+        now: Millis,
+    ) -> Result<Committed, StoreError> {
+        let mut notice = provider.parse(body);
+        let foreign = provider.foreign_account(body);
+        if foreign.is_some() {
+            notice.fact = Fact::Other;
+        }
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
         let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let mut commit = match notice.fact {
@@ -94,10 +109,26 @@ impl Webhooks {
             new = committed.new_delivery,
             "delivery"
         );
+        if committed.conflict {
+            tracing::error!(
+                provider = provider.name(),
+                funnel = self.funnel.as_str(),
+                delivery_id,
+                "a delivery came again with another body: the first stands, this one is kept beside it"
+            );
+        }
         if committed.new_delivery {
+            if let Some(account) = foreign {
+                tracing::warn!(
+                    provider = provider.name(),
+                    delivery_id,
+                    account,
+                    "a delivery about another account: it is kept and changes nothing"
+                );
+            }
             self.log(&recorded);
         }
-        Ok(())
+        Ok(committed)
     }
 
     async fn payment(&self, provider: &'static str, paid: Paid, now: Millis) -> Result<Payment, StoreError> {
@@ -123,7 +154,7 @@ impl Webhooks {
         let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
         let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
         if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY).await?;
+            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY, now).await?;
             session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
         }
         let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
@@ -186,14 +217,16 @@ fn delivery(
         Fact::Paid(paid) => Some(paid.payment_id.clone()),
         _ => None,
     };
+    let digest: Digest = Sha256::digest(body).into();
     Delivery {
         provider,
         delivery_id: signed_id
             .or_else(|| notice.message_id.clone())
-            .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(body)))),
+            .unwrap_or_else(|| format!("sha256:{}", hex::encode(digest))),
         event_type: notice.event_type.clone(),
         state,
         body: body.to_vec(),
+        digest,
         received_at: now,
         payment_id,
     }

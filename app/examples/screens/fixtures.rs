@@ -2,7 +2,7 @@
 
 use app::aurea::model::{
     Amount, Day, DeliveryItem, Figures, Filter, Forwarding, Frame, FunnelItem, FunnelPage, Moment,
-    PaymentItem, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
+    PaymentItem, Refused, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
 };
 use app::aurea::{failed, funnel, funnels, login, not_found, session, sessions};
 
@@ -28,11 +28,13 @@ pub(crate) fn screens() -> Vec<Screen> {
             login(&frame(), &naughty(), Some("This token is not the one. Try again in 5 s."))
         }),
         screen("funnels", || funnels(&frame(), &[item("ttr", 1), item("newsletter", 40)])),
+        screen("funnels-refused", || funnels(&refused(), &[item("ttr", 1)])),
         screen("funnels-empty", || funnels(&frame(), &[])),
         screen("funnel", || funnel(&frame(), &funnel_page())),
         screen("funnel-waiting", || {
             funnel(&waiting(), &FunnelPage { unattributed: vec![payment(None)], ..funnel_page() })
         }),
+        screen("funnel-refused", || funnel(&refused(), &funnel_page())),
         screen("funnel-unsold", || funnel(&frame(), &unsold())),
         screen("funnel-empty", || {
             funnel(&frame(), &FunnelPage { item: named("ttr"), ..FunnelPage::default() })
@@ -69,6 +71,7 @@ fn frame() -> Frame {
         now: NOW,
         simulated: true,
         forwarding: None,
+        refused: Vec::new(),
     }
 }
 
@@ -81,6 +84,17 @@ fn waiting() -> Frame {
         last_error: Some("503 Service Unavailable".into()),
     };
     Frame { forwarding: Some(forwarding), simulated: false, ..frame() }
+}
+
+fn refused() -> Frame {
+    let whop = Refused {
+        provider: "whop".into(),
+        in_a_row: 7,
+        since: Some(NOW - 42 * MIN),
+        why: "the signature does not match".into(),
+        kept: 3,
+    };
+    Frame { refused: vec![whop], ..frame() }
 }
 
 fn usd(minor: i64) -> Amount {
@@ -377,7 +391,14 @@ fn hostile_frame() -> Frame {
         oldest_at: Some(i64::MIN),
         last_error: Some(naughty()),
     };
-    Frame { forwarding: Some(forwarding), ..frame() }
+    let refused = Refused {
+        provider: naughty(),
+        in_a_row: u64::MAX,
+        since: Some(i64::MIN),
+        why: naughty(),
+        kept: u64::MAX,
+    };
+    Frame { forwarding: Some(forwarding), refused: vec![refused], ..frame() }
 }
 
 fn hostile_amount() -> Amount {

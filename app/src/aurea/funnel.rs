@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::frame::{Place, document};
 use super::funnels::{no_session_yet, tiles};
 use super::model::{Forwarding, Frame, FunnelPage, SourceItem};
+use super::refused::refused;
 use super::{chart, format, paths, payments, table, text};
 
 /// `/aurea/funnels/{funnel}`
@@ -20,6 +21,7 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
             <p class="soft">"Last 30 days, UTC"</p>
             <a class="button quiet" href=sessions>"All sessions"</a>
         </div>
+        {refused(frame)}
         {frame.forwarding.as_ref().map(|forwarding| forwarding_state(forwarding, &item.funnel, frame.now))}
         {news}
         <section class="card" aria-label="Figures">

@@ -17,6 +17,7 @@ mod moments;
 mod notice;
 mod paths;
 mod payments;
+mod refused;
 mod session;
 mod sessions;
 mod table;

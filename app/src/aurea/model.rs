@@ -13,6 +13,23 @@ pub struct Frame {
     pub simulated: bool,
     /// Where outgoing events stand, when they are forwarded.
     pub forwarding: Option<Forwarding>,
+    /// Providers whose deliveries are refused one after the other.
+    pub refused: Vec<Refused>,
+}
+
+/// A provider's deliveries that are refused one after the other: its payments don't arrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// The provider (`whop`).
+    pub provider: String,
+    /// How many were refused since the last good one.
+    pub in_a_row: u64,
+    /// When the first of them was.
+    pub since: Option<i64>,
+    /// Why the last of them was.
+    pub why: String,
+    /// How many are kept, to be recorded when the secret is mended.
+    pub kept: u64,
 }
 
 /// How far the forwarding to a remote Aurea has come.

@@ -2,9 +2,11 @@
 //!
 //! A connection has its place, and loses it when its client is too slow: with a head, a body, with reading its answer, or
 //! with the next request. So nobody can take the program away from others by doing nothing. When the program stops, no
-//! connection is accepted, idle ones end at once and requests under way are answered.
+//! connection is accepted, idle ones end at once and requests under way are answered. A request that others could read as two
+//! is not answered at all, but refused.
 
 mod exchange;
+mod head;
 mod places;
 mod socket;
 

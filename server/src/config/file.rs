@@ -81,11 +81,12 @@ impl Default for Site {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) url: String,
+    pub(super) reserve: String,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite://data/ttr.db".into() }
+        Self { url: "sqlite://data/ttr.db".into(), reserve: "256 MiB".into() }
     }
 }
 
@@ -94,12 +95,18 @@ impl Default for Store {
 pub(super) struct Whop {
     pub(super) checkout_url: Option<String>,
     pub(super) plan_id: Option<String>,
+    pub(super) company_id: Option<String>,
     pub(super) api_url: String,
 }
 
 impl Default for Whop {
     fn default() -> Self {
-        Self { checkout_url: None, plan_id: None, api_url: "https://api.whop.com/api/v1".into() }
+        Self {
+            checkout_url: None,
+            plan_id: None,
+            company_id: None,
+            api_url: "https://api.whop.com/api/v1".into(),
+        }
     }
 }
 

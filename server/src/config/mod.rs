@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::domain::event::FunnelId;
 use crate::domain::money::{Currency, Money};
+use crate::domain::size::Size;
 use crate::outbox::reach::is_own_name;
 use crate::outbox::{aurea, webhooks};
 use crate::provider::{signature, whop};
@@ -47,6 +48,8 @@ pub struct Config {
     pub site: Site,
     /// The SQLite file.
     pub database: PathBuf,
+    /// With less disk left, browsers' events are not taken, so that deliveries and checkouts still find some.
+    pub reserve: Size,
     /// Whether a visitor must agree before anything is stored.
     pub consent_required: bool,
     /// Whop, when it is configured.
@@ -192,6 +195,7 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
     let site = site(&file.site, faults);
     let mode = site.as_ref().and_then(|site| mode(file.site.mode.as_deref(), site, faults));
     let database = database(&file.store.url, faults);
+    let reserve = faults.check("store.reserve", file.store.reserve.parse());
     let consent_required = match file.tracking.consent.as_str() {
         "implied" => Some(false),
         "required" => Some(true),
@@ -217,6 +221,7 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         words: file.page,
         site: site?,
         database: database?,
+        reserve: reserve?,
         consent_required: consent_required?,
         whop,
         simulator,
@@ -325,7 +330,8 @@ fn whop(
         }
     };
     let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
-    Some(whop::Settings { checkout_url, api, webhook_keys })
+    let company_id = file.company_id.clone();
+    Some(whop::Settings { checkout_url, api, webhook_keys, company_id })
 }
 
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {
@@ -456,6 +462,16 @@ mod tests {
         assert_eq!(config.site.trusted_proxies.len(), 2);
         let faults = list("trusted_proxies = [\"everybody\"] # root = ").unwrap_err();
         assert!(faults[0].contains("site.trusted_proxies: must be networks"), "{faults:?}");
+    }
+
+    #[test]
+    fn the_reserve_is_an_amount() {
+        assert_eq!(parse(&[], &[]).unwrap().reserve, Size::mib(256));
+        let reserve = |text| parse(&[], &[("TTR__STORE__RESERVE", text)]);
+        assert_eq!(reserve("2 GiB").unwrap().reserve, Size::mib(2048));
+        assert_eq!(reserve("0").unwrap().reserve, Size(0));
+        let faults = reserve("plenty").unwrap_err();
+        assert!(faults[0].starts_with("TTR__STORE__RESERVE: must be an amount"), "{faults:?}");
     }
 
     #[test]

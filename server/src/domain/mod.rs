@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod money;
 pub mod outbox;
 pub mod session;
+pub mod size;
 pub mod summary;
 
 /// Milliseconds since 1970, UTC.

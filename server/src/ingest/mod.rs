@@ -21,8 +21,9 @@ use crate::domain::ledger::conversion_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::domain::outbox::Listener;
 use crate::error::ApiError;
+use crate::failpoints;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use limit::Limit;
 use sender::Gate;
 use wire::WireEvent;
@@ -100,8 +101,12 @@ impl Collector {
         Self { store, currency, forward_to }
     }
 
-    /// Parses a body, commits what is good in it and answers for every event.
+    /// Parses a body, commits what is good in it and answers for every event. When the disk is nearly full, browsers are
+    /// told to come back later: they keep their events, and those of others may tell of money.
     pub async fn collect(&self, sender: Sender, body: &[u8], now: Millis) -> Result<Results, ApiError> {
+        if sender.source == Source::Browser && self.store.scarce() {
+            return Err(StoreError::Scarce.into());
+        }
         let batch = parse_batch(body)?;
         let skew = batch.sent_at.map_or(0, |sent_at| skew(sent_at, now));
         let parsed: Vec<Result<Parsed, Refused>> =
@@ -126,7 +131,9 @@ impl Collector {
                     // Not louder: a store that ails says so itself, and everybody sends again.
                     tracing::debug!(funnel, source, %session_id, events = count, %error, "a batch is not recorded");
                 });
-                committed?.new_events
+                let new_events = committed?.new_events;
+                failpoints::reach("events.after_commit");
+                new_events
             }
         };
         Ok(results(parsed, new_events))

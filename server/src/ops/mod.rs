@@ -30,11 +30,13 @@ pub async fn ready(
     State(pages): State<Pages>,
     State(stopping): State<Stopping>,
 ) -> Result<Json<Value>, ApiError> {
-    let not_ready = |why| Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
+    let not_ready = |why: &str| Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why));
     if stopping.begun() {
         return not_ready("the program is stopping");
     }
-    store.ready().await?;
+    if let Err(error) = store.ready().await {
+        return not_ready(&error.to_string());
+    }
     if !pages.ready() {
         return not_ready("the page is not rendered");
     }

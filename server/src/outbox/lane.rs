@@ -2,10 +2,12 @@
 //! that one destination's trouble is nobody else's.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
@@ -21,6 +23,7 @@ use crate::domain::outbox::Destination;
 use crate::failpoints;
 use crate::store::StoreError;
 use crate::store::outbox::{Claim, Claimed, Later, OutboxStore, Ticket};
+use crate::supervise::broke;
 
 /// How long a claim lasts: well beyond the longest try, so that a row is not sent twice while somebody is at it.
 const CLAIM: Millis = 60 * 1000;
@@ -78,13 +81,18 @@ impl Lane {
         Self { store, carrier, destination, clock, sent: AtomicU64::new(0), gate: Mutex::default() }
     }
 
-    /// Works until it is told to stop.
+    /// Works until it is told to stop. What was under way when it broke is sent again under its key.
     pub(super) async fn run(self: Arc<Self>, mut asks: mpsc::Receiver<Ask>, mut stop: watch::Receiver<()>) {
+        while broke("the outbox", self.work(&mut asks, &mut stop)).await {}
+    }
+
+    async fn work(self: &Arc<Self>, asks: &mut mpsc::Receiver<Ask>, stop: &mut watch::Receiver<()>) {
         let mut news = self.store.news();
         let mut under_way = UnderWay { sends: JoinSet::new(), tickets: HashMap::new() };
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         self.recover().await;
         loop {
+            failpoints::reach("outbox.lane");
             news.mark_unchanged();
             let wake = self.send_what_is_due(&mut under_way).await;
             if under_way.sends.is_empty() {
@@ -127,7 +135,7 @@ impl Lane {
             let claimed = match self.claim(free, now).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    tracing::error!(%error, "the outbox can't be read");
+                    tracing::debug!(%error, "the outbox can't be read"); // the store has said so itself
                     return now + STORE_PAUSE;
                 }
             };
@@ -158,8 +166,12 @@ impl Lane {
 
     /// Sends one row and settles it.
     async fn send(self: Arc<Self>, row: Claimed) {
-        failpoints::reach("outbox.claimed");
-        let reply = self.carrier.carry(&row, self.clock.now()).await;
+        let carried = async {
+            failpoints::reach("outbox.claimed");
+            self.carrier.carry(&row, self.clock.now()).await
+        };
+        let carried = AssertUnwindSafe(carried).catch_unwind().await;
+        let reply = carried.unwrap_or_else(|_| Err("the try broke by a fault of this program".to_owned()));
         failpoints::reach("outbox.before_mark");
         let now = self.clock.now();
         let verdict = judge(&reply, self.carrier.terms(), now);
@@ -172,13 +184,13 @@ impl Lane {
                 tracing::warn!(row = id, "a claim had ended before its row was settled; it is sent again");
             }
             Err(error) => {
-                tracing::error!(row = id, %error, "what became of a row is not recorded; it is sent again");
+                tracing::debug!(row = id, %error, "what became of a row is not recorded; it is sent again");
             }
         }
         if turn == Some(Turn::Works)
             && let Err(error) = self.store.hasten(self.destination, now).await
         {
-            tracing::error!(%error, "rows that wait for another try go on waiting");
+            tracing::debug!(%error, "rows that wait for another try go on waiting");
         }
     }
 

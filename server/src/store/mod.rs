@@ -3,7 +3,8 @@
 //!
 //! - [`Store::commit`] writes a [`Commit`] whole or not at all, and answers only when it is on disk;
 //! - what a commit wrote, the next read sees;
-//! - a row that is already there stays as it is; only a payment's gaps are filled.
+//! - a row that is already there stays as it is; only a payment's gaps are filled;
+//! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else.
 
 use std::collections::BTreeMap;
 
@@ -20,17 +21,31 @@ use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
 pub mod outbox;
+pub mod quarantine;
 pub mod sqlite;
 
-/// Why the store could not do it.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why the store could not do it. The store itself logs what ails it, once when it begins and once when it ends: whoever is
+/// told of it need not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// More is waiting than the writer can take; try again in a moment.
     #[error("the store is busy")]
     Busy,
-    /// The store does not work: a full disk, a broken file.
+    /// Somebody else writes to the store and does not end; it goes on when they do.
+    #[error("another program holds the store and lets nobody write")]
+    Held,
+    /// There is no space; it goes on when there is.
+    #[error("the disk is full")]
+    Full,
+    /// So little space is left that what can wait is not taken.
+    #[error("the disk is nearly full")]
+    Scarce,
+    /// The store does not do it.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The store can't be used before somebody has mended it; says how.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// Everything that belongs to one session.
@@ -164,7 +179,7 @@ pub type SessionCursor = (Millis, SessionId);
 
 /// The store.
 #[async_trait]
-pub trait Store: outbox::OutboxStore {
+pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
     /// Writes all of it, then answers; on an error nothing of it was written.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
@@ -187,12 +202,13 @@ pub trait Store: outbox::OutboxStore {
     /// Every funnel that has sessions.
     async fn funnels(&self) -> Result<Vec<FunnelId>, StoreError>;
 
-    /// The session of the visitor's newest checkout that began at `since` or later.
+    /// The session of the visitor's newest checkout that began at `since` or later, as it was known at `by`.
     async fn newest_checkout(
         &self,
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError>;
 
     /// Payments, newest first, at most `limit`.
@@ -230,6 +246,9 @@ pub trait Store: outbox::OutboxStore {
     /// Ends a login.
     async fn remove_login(&self, hash: SecretHash) -> Result<(), StoreError>;
 
-    /// Whether it can be read and written.
+    /// Whether it can be read and written; what ails it, if not.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Whether space is so scarce that what can wait should: the rest is for what tells of money.
+    fn scarce(&self) -> bool;
 }

@@ -1,8 +1,9 @@
 //! A 200 means that it is on disk: the program is killed right after it and must know everything after a restart.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
@@ -36,37 +37,50 @@ impl Program {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_ttr")), folder, addr, more).await
     }
 
-    /// Starts by a command that runs the program with the arguments it is given.
+    /// Starts by a command that runs the program with the arguments it is given. What it says is added to `ttr.log` in the
+    /// folder.
     pub(crate) async fn start_by(
-        mut command: Command,
+        command: Command,
         folder: &Path,
         addr: SocketAddr,
         more: &[(&str, &str)],
     ) -> Self {
+        Self::try_to_start_by(command, folder, addr, more).await.expect("it ended before it was ready")
+    }
+
+    /// As [`Self::start_by`]; nothing if it ends before it is ready.
+    pub(crate) async fn try_to_start_by(
+        mut command: Command,
+        folder: &Path,
+        addr: SocketAddr,
+        more: &[(&str, &str)],
+    ) -> Option<Self> {
+        let log = File::options().append(true).create(true).open(folder.join("ttr.log")).unwrap();
         let child = command
             .arg("--config")
             .arg(leptos_toml())
             .env_clear()
             .envs(environment(&folder.join("ttr.db"), addr))
             .envs(more.iter().copied())
-            .stdout(Stdio::null())
+            .stdout(log)
             .spawn()
             .unwrap();
-        let program = Self { child, url: format!("http://{addr}"), client: Client::new() };
-        program.until_ready().await;
-        program
+        let mut program = Self { child, url: format!("http://{addr}"), client: Client::new() };
+        program.until_ready().await.then_some(program)
     }
 
-    async fn until_ready(&self) {
+    /// False if it ends before.
+    async fn until_ready(&mut self) -> bool {
         let ready = async {
-            loop {
+            while self.child.try_wait().unwrap().is_none() {
                 match self.client.get(format!("{}/health/ready", self.url)).send().await {
-                    Ok(answer) if answer.status() == StatusCode::OK => return,
+                    Ok(answer) if answer.status() == StatusCode::OK => return true,
                     _ => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
+            false
         };
-        tokio::time::timeout(Duration::from_mins(1), ready).await.expect("ready within a minute");
+        tokio::time::timeout(Duration::from_mins(1), ready).await.expect("ready within a minute")
     }
 
     /// SIGTERM, and its exit code.
@@ -77,8 +91,13 @@ impl Program {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// A signal, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        Command::new("kill").arg(&id).status().unwrap();
+        Command::new("kill").args(["-s", name, &id]).status().unwrap();
     }
 
     /// Its exit code, when it has ended.

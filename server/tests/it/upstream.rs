@@ -1,6 +1,6 @@
 //! The other side of the outbox, played over real HTTP, and the worker by a clock that the test moves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::clock::Clock;
 use server::domain::commit::Commit;
 use server::domain::event::Event;
@@ -133,6 +133,20 @@ async fn answer(State(known): State<Arc<Known>>, headers: HeaderMap, body: Bytes
 
 pub(crate) fn says(status: u16) -> impl Fn(&Call) -> Response + Send + Sync {
     move |_| StatusCode::from_u16(status).unwrap().into_response()
+}
+
+/// Knows events by their ids, as another ttr does: each counts once, and is a `duplicate` whenever it comes again.
+pub(crate) fn knows_its_events() -> impl Fn(&Call) -> Response + Send + Sync {
+    let known: Mutex<BTreeSet<String>> = Mutex::default();
+    move |call| {
+        let mut known = known.lock().unwrap();
+        let mut result = |id: String| {
+            let result = if known.insert(id.clone()) { "ok" } else { "duplicate" };
+            json!({"eventId": id, "result": result})
+        };
+        let results: Vec<Value> = call.ids().into_iter().map(&mut result).collect();
+        axum::Json(json!({ "results": results })).into_response()
+    }
 }
 
 /// So that a test need not wait for those of a real destination.

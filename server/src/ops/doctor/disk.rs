@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use super::Check;
+use crate::domain::size::Size;
 
-const GIB: u64 = 1 << 30;
-const MIB: u64 = 1 << 20;
+/// With less than this nothing can be recorded soon, whatever is held in reserve.
+const LITTLE: Size = Size::mib(100);
 
-pub(super) fn check(database: &Path) -> Vec<Check> {
+/// With less than this it is time to look.
+const TIME_TO_LOOK: Size = Size::mib(1024);
+
+pub(super) fn check(database: &Path, reserve: Size) -> Vec<Check> {
     vec![match free_space(database) {
-        Ok(free) => judge(free),
+        Ok(free) => judge(Size(free), reserve),
         Err(error) => Check::skipped("disk", format!("free space is not known: {error}")),
     }]
 }
@@ -20,21 +24,20 @@ pub(in crate::ops) fn free_space(file: &Path) -> std::io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-fn judge(free: u64) -> Check {
+fn judge(free: Size, reserve: Size) -> Check {
     let mend = "delete what is not needed, or move the store to a larger disk (DATABASE_URL)";
-    let message = format!("{} free where the store is", amount(free));
-    if free < 100 * MIB {
+    let message = format!("{free} free where the store is");
+    if free < LITTLE {
         Check::fail("disk", format!("only {message}: soon nothing can be recorded"), mend)
-    } else if free < GIB {
+    } else if free < reserve {
+        let message =
+            format!("only {message}: browsers' events are not taken below {reserve} (store.reserve)");
+        Check::fail("disk", message, mend)
+    } else if free < TIME_TO_LOOK {
         Check::warn("disk", format!("only {message}"), mend)
     } else {
         Check::ok("disk", message)
     }
-}
-
-/// Whole units, as nobody acts on a tenth.
-pub(super) fn amount(bytes: u64) -> String {
-    if bytes >= GIB { format!("{} GiB", bytes / GIB) } else { format!("{} MiB", bytes / MIB) }
 }
 
 /// The folder of a file, or what is there of the way to it.
@@ -50,14 +53,16 @@ mod tests {
 
     #[test]
     fn a_disk_that_fills_up_is_told_in_time() {
-        for (free, status) in [
-            (2 * GIB, Status::Ok),
-            (GIB - 1, Status::Warn),
-            (100 * MIB, Status::Warn),
-            (100 * MIB - 1, Status::Fail),
-            (0, Status::Fail),
+        for (free, reserve, status) in [
+            (2048, 256, Status::Ok),
+            (1023, 256, Status::Warn),
+            (256, 256, Status::Warn),
+            (255, 256, Status::Fail),
+            (100, 0, Status::Warn),
+            (99, 0, Status::Fail),
+            (2048, 4096, Status::Fail),
         ] {
-            assert_eq!(judge(free).status, status, "{free}");
+            assert_eq!(judge(Size::mib(free), Size::mib(reserve)).status, status, "{free} {reserve}");
         }
     }
 

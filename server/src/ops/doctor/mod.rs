@@ -15,6 +15,7 @@ use report::Report;
 mod aurea;
 mod clock;
 mod configuration;
+mod deliveries;
 mod disk;
 mod network;
 mod provider;
@@ -120,9 +121,10 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         // Others' clocks before our own, which may be what answers at the public address.
         let offset = provider.offset.or(aurea.offset).or(site.offset);
         checks.extend(store);
-        checks.extend(disk::check(&config.database));
+        checks.extend(disk::check(&config.database, config.reserve));
         checks.extend(site.checks);
         checks.extend(provider.checks);
+        checks.extend(deliveries::check(config));
         checks.extend(aurea.checks);
         checks.push(clock::check(offset));
     } else {

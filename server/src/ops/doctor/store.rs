@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Check;
-use super::disk::{amount, nearest_folder};
+use super::disk::nearest_folder;
+use crate::domain::size::Size;
 use crate::store::sqlite::examine::{Examination, Schema, sqlite};
 
 /// A WAL is folded back at 16 MiB; one this large has been held open.
-const LARGE_WAL: u64 = 256 << 20;
+const LARGE_WAL: Size = Size::mib(256);
 
 /// Looking through every page of a large file takes long; a doctor does not.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +38,7 @@ const NETWORK: &[&str] = &[
 pub(super) async fn check(database: &Path) -> Vec<Check> {
     let mut checks = vec![version(), folder(database), file_system(database)];
     if database.exists() {
-        checks.extend(wal(database)); // before it is opened: the last one to close folds it back
+        checks.extend(wal(database)); // before it is opened: whoever opens it makes one
         checks.extend(file(database).await);
     } else {
         let message = format!("{} is not there yet: the first start makes it", database.display());
@@ -103,9 +104,9 @@ fn kind_of<'a>(mounts: &'a str, place: &Path) -> Option<&'a str> {
 fn wal(database: &Path) -> Option<Check> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
-    let bytes = std::fs::metadata(name).ok()?.len();
-    let message = format!("the write-ahead log has {}", amount(bytes));
-    Some(if bytes < LARGE_WAL {
+    let size = Size(std::fs::metadata(name).ok()?.len());
+    let message = format!("the write-ahead log has {size}");
+    Some(if size < LARGE_WAL {
         Check::ok("store.wal", message)
     } else {
         let mend = "end what reads the store all the time (a backup, a sqlite3 shell), then restart ttr";

@@ -1,14 +1,17 @@
 //! A look into the file from outside, while a `ttr` may be working on it: what the doctor asks, and what a backup copies.
 //!
-//! Nothing is left behind: a file that is not there is not made, and the probe is rolled back.
+//! Nothing is left behind: a file that is not there is not made, the probe is rolled back, and a log that nobody has folded
+//! back yet stays as it is: the next start looks at whether it belongs to the file.
 
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
-use super::{OLDEST_SOUND_SQLITE, identity, migrations};
+use super::{identity, migrations, opening, pairing, quarantine};
 use crate::domain::Millis;
+use crate::store::quarantine::Refusals;
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +47,7 @@ pub enum Schema {
 
 /// Version of the SQLite inside, and whether it is one that keeps a WAL whole.
 pub fn sqlite() -> (&'static str, bool) {
-    (rusqlite::version(), rusqlite::version_number() >= OLDEST_SOUND_SQLITE)
+    (rusqlite::version(), opening::is_sound(rusqlite::version_number()))
 }
 
 impl Examination {
@@ -59,7 +62,9 @@ impl Examination {
     }
 
     fn open_with(path: &Path, flags: OpenFlags) -> Result<Self, rusqlite::Error> {
+        let has_log = std::fs::metadata(pairing::log_of(path)).is_ok_and(|log| log.len() > 0);
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         connection.busy_timeout(PATIENCE)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(Self { connection })
@@ -99,6 +104,11 @@ impl Examination {
         identity(&self.connection).ok()
     }
 
+    /// What was refused of a provider's deliveries; a store older than that does not know.
+    pub fn refusals(&self, provider: &str) -> Result<Refusals, rusqlite::Error> {
+        quarantine::refusals(&self.connection, provider)
+    }
+
     /// Whether nothing was ever made in it: an empty file is an empty database.
     pub fn is_empty(&self) -> Result<bool, rusqlite::Error> {
         self.connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
@@ -106,17 +116,12 @@ impl Examination {
 
     /// The first thing that `quick_check` finds wrong.
     pub fn damage(&self) -> Result<Option<String>, rusqlite::Error> {
-        self.check("quick_check")
+        opening::damage(&self.connection)
     }
 
     /// The first thing that `integrity_check` finds wrong: it also compares every index with its rows, and takes longer.
     pub fn damage_anywhere(&self) -> Result<Option<String>, rusqlite::Error> {
-        self.check("integrity_check")
-    }
-
-    fn check(&self, how: &str) -> Result<Option<String>, rusqlite::Error> {
-        let sql = format!("PRAGMA {how}(1)");
-        let found: String = self.connection.query_row(&sql, [], |row| row.get(0))?;
+        let found: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         Ok(Some(found).filter(|found| found != "ok"))
     }
 

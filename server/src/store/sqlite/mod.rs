@@ -1,6 +1,7 @@
 //! The store in one SQLite file: WAL, `synchronous=FULL`, one writer, a few readers.
 //!
-//! `commit` answers after the fsync of the transaction that holds it; see [`writer`].
+//! `commit` answers after the fsync of the transaction that holds it; see [`writer`]. What is looked at before a file is
+//! trusted stands in [`opening`], what an error of the disk leads to in [`fault`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use tokio::sync::{broadcast, watch};
 
@@ -19,29 +20,35 @@ use super::{
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
+use crate::domain::size::Size;
 use crate::failpoints;
 use crate::metrics::Metrics;
 use counted::Brought;
+use disk::Disk;
 use lock::Lock;
 use readers::Readers;
+pub use wal::LogLimits;
 use writer::Writer;
 
 pub mod copy;
 mod counted;
+mod disk;
 pub mod examine;
+mod fault;
 mod list;
 pub mod lock;
+mod opening;
 mod outbox;
 mod owner;
+mod pairing;
 mod payments;
+mod quarantine;
 mod readers;
 mod rows;
 mod summaries;
 mod totals;
+mod wal;
 mod writer;
-
-/// 3.7.0 to 3.51.2 can corrupt a WAL in just our pattern of use (one checkpoints while another commits).
-const OLDEST_SOUND_SQLITE: i32 = 3_051_003;
 
 /// A step that was published never changes; a later one is added below it.
 fn migrations() -> Migrations<'static> {
@@ -51,6 +58,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
+        M::up(include_str!("quarantine.sql")),
     ])
 }
 
@@ -60,16 +68,28 @@ const CHANGES: usize = 1024;
 /// Readers that may work at once.
 const READERS: usize = 4;
 
-/// Pages that the writer keeps in memory, KiB: it goes through a dozen indexes for every event.
-const WRITER_CACHE: u32 = 32 * 1024;
+/// What a store is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// With less disk left than this, [`Store::scarce`] says so.
+    pub reserve: Size,
+    /// Whoever reads longer is cut, since the log can't be folded back meanwhile.
+    pub reading: Duration,
+    /// How large the log gets.
+    pub log: LogLimits,
+}
 
-/// Pages that each reader keeps in memory, KiB.
-const READER_CACHE: u32 = 4 * 1024;
+impl Default for Limits {
+    fn default() -> Self {
+        Self { reserve: Size::mib(256), reading: Duration::from_secs(5), log: LogLimits::default() }
+    }
+}
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
-    writer: Writer,
+    disk: Arc<Disk>,
     readers: Readers,
+    writer: Writer,
     changes: broadcast::Sender<Changed>,
     outbox_news: watch::Sender<()>,
     metrics: Arc<Metrics>,
@@ -77,64 +97,38 @@ pub struct SqliteStore {
     _lock: Option<Lock>,
 }
 
-impl From<&rusqlite::Error> for StoreError {
-    fn from(error: &rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy) => Self::Busy,
-            _ => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::from(&error)
-    }
-}
-
 impl SqliteStore {
     /// Opens the file, making it and its folder if need be, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_counted(path, Arc::default())
+        Self::open_with(path, Limits::default(), Arc::default())
     }
 
     /// As [`Self::open`], for the program that serves the store: refused while another one does.
-    pub fn open_to_serve(path: &Path, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
+    pub fn open_to_serve(path: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
         make_folder(path)?;
         let lock = Lock::take(path)?;
-        Ok(Self { _lock: Some(lock), ..Self::open_counted(path, metrics)? })
+        Ok(Self { _lock: Some(lock), ..Self::open_with(path, limits, metrics)? })
     }
 
-    fn open_counted(path: &Path, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
-        if rusqlite::version_number() < OLDEST_SOUND_SQLITE {
-            return Err(StoreError::Failed(format!(
-                "SQLite {} can corrupt the file; 3.51.3 is needed",
-                rusqlite::version()
-            )));
-        }
-        make_folder(path)?;
-        let mut connection =
-            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, WRITER_CACHE)
-                .map_err(|error| {
-                    StoreError::Failed(format!("{} can't be opened: {error}", path.display()))
-                })?;
-        migrations()
-            .to_latest(&mut connection)
-            .map_err(|error| StoreError::Failed(format!("migration: {error}")))?;
-        let path: Arc<PathBuf> = Arc::new(path.to_owned());
-        let readers = Readers::new(READERS, move || {
-            let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
-            reader.pragma_update(None, "query_only", true)?;
-            Ok(reader)
-        })?;
+    /// As [`Self::open`], with other limits; what happens is counted in `metrics`.
+    pub fn open_with(path: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
+        let disk = Arc::new(Disk::new(path, limits.reserve));
+        let connection = opening::open(&disk)?;
+        let readers = Readers::new(READERS, limits.reading, || opening::reader(path))?;
+        let writer = Writer::start(connection, Arc::clone(&disk), limits.log, Arc::clone(&metrics))?;
         let (changes, outbox_news) = (broadcast::Sender::new(CHANGES), watch::Sender::new(()));
-        let writer = Writer::start(connection, Arc::clone(&metrics))?;
-        Ok(Self { writer, readers, changes, outbox_news, metrics, _lock: None })
+        Ok(Self { disk, readers, writer, changes, outbox_news, metrics, _lock: None })
     }
 
-    /// Writes what is still waiting and closes the file. Commits that come later fail.
+    /// Lets whoever reads finish, writes what is still waiting and closes the file. What comes later fails.
     pub async fn close(&self) {
-        self.writer.close().await;
+        self.readers.close().await;
+        self.writer.close().await; // the last one: it folds the log back, and removes it
+    }
+
+    /// Returns when the store has given up for good, and says why.
+    pub async fn given_up(&self) -> StoreError {
+        self.writer.given_up().await
     }
 }
 
@@ -142,7 +136,7 @@ impl SqliteStore {
 pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder)
-        .map_err(|error| StoreError::Failed(format!("{} can't be made: {error}", folder.display())))
+        .map_err(|error| StoreError::Unusable(format!("{} can't be made: {error}", folder.display())))
 }
 
 /// A file beside the store's, of its name and more: SQLite's `-wal`, our `.lock`.
@@ -152,30 +146,6 @@ pub fn beside(path: &Path, more: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn connect(path: &Path, flags: OpenFlags, cache: u32) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    for (pragma, value) in [
-        ("journal_mode", "WAL"),
-        ("synchronous", "FULL"),
-        ("foreign_keys", "ON"),
-        ("journal_size_limit", "67108864"),
-        ("wal_autocheckpoint", "4000"),
-        ("mmap_size", "0"),
-        ("cell_size_check", "ON"),
-        ("trusted_schema", "OFF"),
-        ("temp_store", "MEMORY"),
-    ] {
-        connection.pragma_update(None, pragma, value)?;
-    }
-    if failpoints::is_on("store.normal") {
-        connection.pragma_update(None, "synchronous", "NORMAL")?; // to show what FULL is for
-    }
-    connection.pragma_update(None, "cache_size", -i64::from(cache))?; // negative: in KiB
-    connection.set_prepared_statement_cache_capacity(64); // lists have a statement for each set of filters
-    Ok(connection)
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -183,10 +153,12 @@ impl Store for SqliteStore {
         let brought = Brought::by(&commit);
         let write = move |connection: &Connection| {
             let committed = rows::insert(connection, &commit)?;
-            if commit.delivery.is_some() {
-                failpoints::reach("delivery.before_commit");
-            }
-            if !commit.forward_to.is_empty() && committed.new_events.contains(&true) {
+            failpoints::reach(match commit.delivery {
+                Some(_) => "delivery.before_commit",
+                None => "events.before_commit",
+            });
+            let is_news = !commit.forward_to.is_empty() && committed.new_events.contains(&true);
+            if is_news && !failpoints::is_on("outbox.unheard") {
                 // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
                 news.send_replace(());
             }
@@ -234,9 +206,10 @@ impl Store for SqliteStore {
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
-        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since)).await
+        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
     }
 
     async fn payments(
@@ -286,12 +259,16 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        if !self.writer.alive().await {
-            return Err(StoreError::Failed("the writer has stopped".into()));
+        if let Some(trouble) = self.writer.trouble() {
+            return Err(trouble);
         }
         self.readers
             .read(|reader| reader.query_row("SELECT 1 FROM session LIMIT 1", [], |_| Ok(())).or_else(no_rows))
             .await
+    }
+
+    fn scarce(&self) -> bool {
+        self.disk.scarce()
     }
 }
 
