@@ -257,6 +257,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         access: Arc::clone(&access),
         store: Arc::clone(&store),
         outbox: Arc::clone(&outbox),
+        quarantine: Arc::clone(&quarantine),
         database: config.database.clone(),
         board: Board::new(&metrics),
     };
