@@ -61,7 +61,7 @@ impl Screens {
             script: self.assets.script(),
             now,
             simulated: self.simulated,
-            forwarding: None,
+            forwarding: Vec::new(),
         }
     }
 
@@ -102,7 +102,7 @@ pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<Stri
     let found = screens.report.funnel(&funnel, now).await;
     let forwarding = screens.outbox.status().await.unwrap_or_else(|error| {
         tracing::error!(%error, "where forwarding stands is not known");
-        None
+        Vec::new()
     });
     let show = |page| move |frame: &Frame| app::aurea::funnel(&Frame { forwarding, ..frame.clone() }, &page);
     screens.answer(now, found.map(show))

@@ -13,6 +13,7 @@ use crate::stopping::Stopping;
 use crate::store::Store;
 
 pub mod doctor;
+pub mod forward;
 pub mod login;
 
 /// `GET /health/live`: the process answers.

@@ -5,14 +5,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backlog;
 mod checkout;
 mod collector;
 mod demo;
 mod doctor;
 mod durability;
 mod endpoint;
+mod forward;
 mod forwarding;
 mod login;
+mod outbox_model;
 mod owner;
 mod screens;
 mod site;
@@ -20,5 +23,6 @@ mod startup;
 mod store;
 mod store_outbox;
 mod support;
+mod unreachable;
 mod upstream;
 mod webhook;

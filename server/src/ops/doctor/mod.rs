@@ -16,6 +16,7 @@ mod clock;
 mod configuration;
 mod disk;
 mod network;
+mod outbox;
 mod provider;
 mod report;
 mod secrets;
@@ -123,6 +124,7 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(site.checks);
         checks.extend(provider.checks);
         checks.extend(aurea.checks);
+        checks.extend(outbox::check(config));
         checks.push(clock::check(offset));
     } else {
         checks.push(Check::skipped("others", "not looked at before the configuration can be used"));

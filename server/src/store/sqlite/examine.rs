@@ -2,12 +2,15 @@
 //!
 //! Nothing is left behind: a file that is not there is not made, and the probe is rolled back.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
+use super::outbox::all_figures;
 use super::{OLDEST_SOUND_SQLITE, identity, migrations};
+use crate::store::outbox::OutboxFigures;
 
 /// A write of the program that works on the file takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,6 +71,11 @@ impl Examination {
     /// What tells the store from every other; a store older than that has none.
     pub fn identity(&self) -> Option<String> {
         identity(&self.connection).ok()
+    }
+
+    /// Where the outbox's destinations stand, by name.
+    pub fn outbox_figures(&self) -> Result<BTreeMap<String, OutboxFigures>, rusqlite::Error> {
+        all_figures(&self.connection)
     }
 
     fn is_empty(&self) -> Result<bool, rusqlite::Error> {
