@@ -113,10 +113,10 @@ impl Board {
 /// What is asked for when somebody wants to know.
 #[derive(Clone, Debug, Default)]
 struct Gauges {
-    outbox_waiting: Family<[(&'static str, &'static str); 1], Gauge>,
-    outbox_parked: Family<[(&'static str, &'static str); 1], Gauge>,
-    outbox_sent: Family<[(&'static str, &'static str); 1], Counter>,
-    outbox_oldest: Family<[(&'static str, &'static str); 1], Float>,
+    outbox_waiting: Family<[(&'static str, String); 1], Gauge>,
+    outbox_parked: Family<[(&'static str, String); 1], Gauge>,
+    outbox_sent: Family<[(&'static str, String); 1], Counter>,
+    outbox_oldest: Family<[(&'static str, String); 1], Float>,
     refused_in_a_row: Family<[(&'static str, &'static str); 1], Gauge>,
     refused_kept: Family<[(&'static str, &'static str); 1], Gauge>,
     revenue: Family<[(&'static str, String); 2], Gauge>,
@@ -171,7 +171,7 @@ impl Gauges {
 
     fn set_outbox(&self, standings: &[Standing]) {
         for Standing { destination, sent, figures, .. } in standings {
-            let label = [("destination", destination.0)];
+            let label = [("destination", destination.clone())];
             self.outbox_waiting.get_or_create(&label).set(signed(figures.waiting));
             self.outbox_parked.get_or_create(&label).set(signed(figures.parked));
             let counter = self.outbox_sent.get_or_create_owned(&label);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backlog;
 mod backup;
 mod checkout;
 mod collector;
@@ -14,10 +15,12 @@ mod disk;
 mod doctor;
 mod durability;
 mod endpoint;
+mod forward;
 mod forwarding;
 mod hostile;
 mod login;
 mod metrics;
+mod outbox_model;
 mod owner;
 #[cfg(feature = "failpoints")]
 mod panics;
@@ -30,5 +33,6 @@ mod store;
 mod store_outbox;
 mod store_quarantine;
 mod support;
+mod unreachable;
 mod upstream;
 mod webhook;
