@@ -13,9 +13,18 @@ use crate::dice::hash;
 use crate::traffic::{Name, Traffic, money};
 use crate::upstream::{Entry, entries};
 
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Rows of the outbox, while the program is running.
+pub(crate) fn waiting(store: &Path) -> rusqlite::Result<i64> {
+    open(store)?.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
+}
+
 /// Hands everything in the store to the audit.
 pub(crate) fn of_store(audit: &mut Audit<'_>, traffic: Traffic, path: &Path) -> rusqlite::Result<()> {
-    let store = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let store = open(path)?;
     let check: String = store.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
     if check != "ok" {
         audit.findings().unexpected.add(format!("the file is not whole: {check}"));

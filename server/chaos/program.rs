@@ -91,7 +91,7 @@ impl Program {
             .stderr(setup.open_log())
             .stdin(Stdio::null())
             .spawn()
-            .unwrap();
+            .unwrap_or_else(|error| panic!("{}: {error}", setup.ttr.display()));
         Self { child }
     }
 

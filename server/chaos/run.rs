@@ -170,16 +170,21 @@ impl Run {
             done.slowest_start = done.slowest_start.max(begin.elapsed());
             if last_word.elapsed() > WORD {
                 last_word = Instant::now();
-                let so_far = self.senders.so_far();
-                let left = self.until.saturating_duration_since(last_word).as_secs();
-                println!(
-                    "  {left} s left: {done}, {} events and {} deliveries accepted",
-                    so_far.events, so_far.deliveries
-                );
+                self.say_where_it_stands(&done);
             }
         }
         self.watch(program, self.until).await;
         done
+    }
+
+    fn say_where_it_stands(&self, done: &Done) {
+        let left = self.until.saturating_duration_since(Instant::now()).as_secs();
+        let waiting = evidence::waiting(&self.setup.store()).unwrap();
+        let so_far = self.senders.so_far();
+        let (events, deliveries) = (so_far.events, so_far.deliveries);
+        println!(
+            "  {left} s left: {done}, {events} events and {deliveries} deliveries accepted, {waiting} rows wait"
+        );
     }
 
     /// Until then nothing is done to it, and it must not end.

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
 use server::failpoints;
-use server::ops::{backup, doctor, login, reconcile, restore};
+use server::ops::{backup, doctor, forward, login, reconcile, restore};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use tracing_subscriber::EnvFilter;
@@ -35,6 +35,8 @@ enum Command {
     Login,
     /// Compare the providers' own lists of payments with ours, and keep what no delivery brought
     Reconcile(reconcile::Args),
+    /// Have the running site send what waits or was given up, and say how far that went
+    Forward,
     /// Say what is wrong with the site, and how to mend it
     Doctor(doctor::Args),
     /// Write the whole store into one file, while ttr works
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
     log(config.mode, if quiet { "error" } else { "info" });
     let done: Result<(), Box<dyn Error>> = match command {
         Command::Serve => runtime.block_on(run(config)).map_err(Into::into),
+        Command::Forward => runtime.block_on(forward::run(&config)).map_err(Into::into),
         Command::Login => runtime.block_on(login::renew(&config)).map_err(Into::into),
         Command::Reconcile(args) => match runtime.block_on(serve::reconcile(&config, &args)) {
             Ok(code) => return code,

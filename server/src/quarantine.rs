@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,9 @@ const PACE: Duration = Duration::from_millis(250);
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
+/// What comes without a signature is mentioned in the log so often at most: scanners try everything.
+const MENTION: Millis = 60_000;
+
 /// Bytes of signature headers; real ones have some hundred.
 const LONGEST_HEADERS: usize = 4096;
 
@@ -60,6 +63,7 @@ pub struct Quarantine {
     senders: RandomState,
     waiting: mpsc::Sender<Refused>,
     refused: AtomicU64,
+    mentioned_at: AtomicI64,
     running: Mutex<JoinSet<()>>,
 }
 
@@ -78,6 +82,7 @@ impl Quarantine {
             senders: RandomState::new(),
             waiting,
             refused: AtomicU64::new(0),
+            mentioned_at: AtomicI64::new(0),
             running: Mutex::new(running),
         }
     }
@@ -95,6 +100,7 @@ impl Quarantine {
         self.refused.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(provider = provider.name(), %rejection, "a delivery was refused");
         if matches!(rejection, Rejection::Missing | Rejection::Malformed) {
+            self.mention(provider, rejection, now);
             return;
         }
         let sender = self.clients.client(peer, headers);
@@ -110,6 +116,13 @@ impl Quarantine {
                 received_at: now,
                 evidence: evidence.flatten(),
             });
+        }
+    }
+
+    fn mention(&self, provider: &dyn Provider, rejection: Rejection, now: Millis) {
+        if now - self.mentioned_at.load(Ordering::Relaxed) >= MENTION {
+            self.mentioned_at.store(now, Ordering::Relaxed);
+            tracing::warn!(provider = provider.name(), %rejection, "something came that is no delivery of the provider's");
         }
     }
 

@@ -320,12 +320,15 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
     let report = Report::new(Arc::clone(&store));
     let assets = Arc::new(Assets::default());
     let access = Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone()));
-    providers.iter().for_each(|provider| metrics.expect_deliveries(provider.name()));
+    for provider in &providers {
+        metrics.expect_deliveries(provider.name());
+    }
     let scrape = Scrape {
         audience: audience(config),
         access: Arc::clone(&access),
         store: Arc::clone(&store),
         outbox: Arc::clone(&outbox),
+        quarantine: Arc::clone(&quarantine),
         database: config.database.clone(),
         board: Board::new(&metrics),
     };

@@ -23,6 +23,7 @@ mod sessions;
 mod table;
 mod text;
 mod timeline;
+mod told;
 mod words;
 
 pub use self::funnel::funnel;

@@ -64,7 +64,7 @@ impl Screens {
             script: self.assets.script(),
             now,
             simulated: self.simulated,
-            forwarding: None,
+            forwarding: Vec::new(),
             refused: Vec::new(),
         }
     }
@@ -73,7 +73,7 @@ impl Screens {
     async fn frame_with_news(&self, now: Millis) -> Frame {
         let forwarding = self.outbox.status().await.unwrap_or_else(|error| {
             tracing::error!(%error, "where forwarding stands is not known");
-            None
+            Vec::new()
         });
         let refused = self.quarantine.alarms().await.unwrap_or_else(|error| {
             tracing::error!(%error, "whether deliveries are refused is not known");

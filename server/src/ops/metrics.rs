@@ -31,6 +31,7 @@ use crate::clock::now;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Standing};
+use crate::quarantine::Quarantine;
 use crate::store::sqlite::{beside, examine};
 use crate::store::{Store, StoreError, Sum};
 
@@ -71,6 +72,8 @@ pub struct Scrape {
     pub store: Arc<dyn Store>,
     /// Asked for what waits.
     pub outbox: Arc<Outbox>,
+    /// Asked for what was refused.
+    pub quarantine: Arc<Quarantine>,
     /// The store's file.
     pub database: PathBuf,
     /// Everything that is shown.
@@ -110,10 +113,12 @@ impl Board {
 /// What is asked for when somebody wants to know.
 #[derive(Clone, Debug, Default)]
 struct Gauges {
-    outbox_waiting: Family<[(&'static str, &'static str); 1], Gauge>,
-    outbox_parked: Family<[(&'static str, &'static str); 1], Gauge>,
-    outbox_sent: Family<[(&'static str, &'static str); 1], Counter>,
-    outbox_oldest: Family<[(&'static str, &'static str); 1], Float>,
+    outbox_waiting: Family<[(&'static str, String); 1], Gauge>,
+    outbox_parked: Family<[(&'static str, String); 1], Gauge>,
+    outbox_sent: Family<[(&'static str, String); 1], Counter>,
+    outbox_oldest: Family<[(&'static str, String); 1], Float>,
+    refused_in_a_row: Family<[(&'static str, &'static str); 1], Gauge>,
+    refused_kept: Family<[(&'static str, &'static str); 1], Gauge>,
     revenue: Family<[(&'static str, String); 2], Gauge>,
     conversions: Family<[(&'static str, String); 2], Gauge>,
     unattributed: Family<[(&'static str, String); 2], Gauge>,
@@ -137,6 +142,10 @@ impl Gauges {
         registry.register("ttr_outbox_sent", "Rows that were sent", now.outbox_sent);
         let oldest = "Age of the oldest row that is to be sent";
         registry.register_with_unit("ttr_outbox_oldest", oldest, Unit::Seconds, now.outbox_oldest);
+        let refused = "Deliveries refused since the last good one";
+        registry.register("ttr_refused_in_a_row", refused, now.refused_in_a_row);
+        let kept = "Refused deliveries that are kept aside";
+        registry.register("ttr_refused_kept", kept, now.refused_kept);
         let revenue = "What conversions brought, in minor units";
         registry.register("ttr_revenue_minor", revenue, now.revenue);
         registry.register("ttr_conversions", "Conversions that brought it", now.conversions);
@@ -162,7 +171,7 @@ impl Gauges {
 
     fn set_outbox(&self, standings: &[Standing]) {
         for Standing { destination, sent, figures, .. } in standings {
-            let label = [("destination", destination.0)];
+            let label = [("destination", destination.clone())];
             self.outbox_waiting.get_or_create(&label).set(signed(figures.waiting));
             self.outbox_parked.get_or_create(&label).set(signed(figures.parked));
             let counter = self.outbox_sent.get_or_create_owned(&label);
@@ -191,6 +200,11 @@ impl Scrape {
     async fn ask_the_store(&self) -> Result<(), StoreError> {
         let gauges = &self.board.gauges;
         gauges.set_outbox(&self.outbox.standings().await?);
+        for (provider, refusals) in self.quarantine.standings().await? {
+            let label = [("provider", provider)];
+            gauges.refused_in_a_row.get_or_create(&label).set(signed(refusals.in_a_row));
+            gauges.refused_kept.get_or_create(&label).set(signed(refusals.kept));
+        }
         let totals = self.store.totals().await?;
         set(&totals.revenue, &gauges.conversions, &gauges.revenue);
         set(&totals.unattributed, &gauges.unattributed_payments, &gauges.unattributed);

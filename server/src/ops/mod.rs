@@ -14,6 +14,7 @@ use crate::store::Store;
 
 pub mod backup;
 pub mod doctor;
+pub mod forward;
 pub mod login;
 pub mod metrics;
 mod process;

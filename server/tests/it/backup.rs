@@ -14,8 +14,7 @@ use server::store::sqlite::examine::{Examination, Schema};
 use tempfile::TempDir;
 
 use crate::durability::{Program, free_address};
-use crate::support::{SECRET, batch, environment, leptos_toml, metadata, payment, sign};
-use crate::upstream::until;
+use crate::support::{SECRET, batch, environment, leptos_toml, metadata, payment, sign, until};
 
 /// `ttr` with these arguments, on the store in this folder.
 fn ttr(folder: &Path, arguments: &[&str]) -> Output {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backlog;
 mod backup;
 mod checkout;
 mod collector;
@@ -14,12 +15,14 @@ mod disk;
 mod doctor;
 mod durability;
 mod endpoint;
+mod forward;
 mod forwarding;
 mod hostile;
 mod ledger;
 mod login;
 mod metrics;
 mod money_rules;
+mod outbox_model;
 mod owner;
 #[cfg(feature = "failpoints")]
 mod panics;
@@ -37,5 +40,6 @@ mod store_quarantine;
 mod stripe;
 mod stripe_api;
 mod support;
+mod unreachable;
 mod upstream;
 mod webhook;

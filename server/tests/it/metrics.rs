@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::durability::free_address;
-use crate::support::{TOKEN, TestApp, batch, metadata, payment};
+use crate::support::{TOKEN, TestApp, batch, metadata, payment, until};
 
 /// Series by name and labels.
 type Series = BTreeMap<String, f64>;
@@ -97,6 +97,11 @@ async fn what_happened_is_counted() {
     }
     assert!(series["process_start_time_seconds"] > 1.7e9);
     assert!(series.keys().any(|name| name.starts_with("ttr_build_info{version=")));
+    // A refusal waits for nothing, so that it is counted a little later than it is answered.
+    until("a row of refusals is shown", async || {
+        scrape(&app).await[r#"ttr_refused_in_a_row{provider="whop"}"#] == 1.0
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use server::clock::now;
 
 use crate::durability::{Program, free_address};
-use crate::support::{batch, metadata, payment, sign};
-use crate::upstream::until;
+use crate::support::{batch, metadata, payment, sign, until};
 
 const WEBHOOK_SECRET: &str = "ws_canary_webhook_secret";
 const ADMIN_TOKEN: &str = "canary-admin-token-of-32-letters";
@@ -154,10 +153,13 @@ impl Cage {
     }
 }
 
-/// The store without what a provider sent, which is kept as it came: bodies, and amounts that are none.
+/// The store without what a provider sent, which is kept as it came: bodies, of refused deliveries too, and amounts that are
+/// none.
 fn store_without_bodies(folder: &Path) -> Vec<u8> {
     let store = Connection::open(folder.join("ttr.db")).unwrap();
     let forget = "UPDATE delivery SET body = x'';
+                  UPDATE quarantine SET body = x'';
+                  UPDATE conflict SET body = x'';
                   UPDATE payment SET amount_fault = '' WHERE amount_fault IS NOT NULL";
     store.execute_batch(&format!("PRAGMA journal_mode = DELETE; {forget}; VACUUM")).unwrap();
     std::fs::read(folder.join("ttr.db")).unwrap()

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::{Response, StatusCode, header};
+use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 use server::clock::now;
 use server::provider::shopify::{Access, Api, Settings, Shopify};
@@ -18,7 +18,8 @@ use server::provider::{DisputeState, Fact, ListError, Provider};
 use sha2::Sha256;
 use url::Url;
 
-use crate::support::{TestApp, names, serve_here};
+use crate::durability::{Program, free_address};
+use crate::support::{TestApp, asked, names, serve_here, until};
 
 const APP_SECRET: &str = "shpss_0123456789abcdef";
 const SHOP_SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -71,17 +72,25 @@ async fn delivers_signed(
     secret: &str,
     body: &Value,
 ) -> Response {
-    let body = body.to_string();
-    app.post("/api/webhooks/shopify")
-        .header("x-shopify-hmac-sha256", sign(secret, &body))
+    let delivery = app.post("/api/webhooks/shopify");
+    signed(delivery, id, topic, shop, secret, &body.to_string()).send().await.unwrap()
+}
+
+fn signed(
+    delivery: RequestBuilder,
+    id: &str,
+    topic: &str,
+    shop: &str,
+    secret: &str,
+    body: &str,
+) -> RequestBuilder {
+    delivery
+        .header("x-shopify-hmac-sha256", sign(secret, body))
         .header("x-shopify-topic", topic)
         .header("x-shopify-shop-domain", shop)
         .header("x-shopify-webhook-id", id)
         .header("content-type", "application/json")
-        .body(body)
-        .send()
-        .await
-        .unwrap()
+        .body(body.to_owned())
 }
 
 fn order(id: u64, attributes: &Value) -> Value {
@@ -170,8 +179,8 @@ async fn a_paid_order_converts_the_session_once_and_keeps_its_id_to_the_last_dig
 #[tokio::test]
 async fn the_apps_and_the_shops_secret_are_good_and_no_other() {
     let app = start().await;
-    for (id, secret) in [(1, APP_SECRET), (2, SHOP_SECRET)] {
-        let answer = delivers_signed(&app, "w1", "orders/paid", SHOP, secret, &order(id, &ids())).await;
+    for (delivery, id, secret) in [("w1", 1, APP_SECRET), ("w2", 2, SHOP_SECRET)] {
+        let answer = delivers_signed(&app, delivery, "orders/paid", SHOP, secret, &order(id, &ids())).await;
         assert_eq!(answer.status(), StatusCode::OK);
     }
     let refused = delivers_signed(&app, "w3", "orders/paid", SHOP, "other", &order(3, &ids())).await;
@@ -179,6 +188,27 @@ async fn the_apps_and_the_shops_secret_are_good_and_no_other() {
     let unsigned = app.post("/api/webhooks/shopify").header("x-shopify-topic", "orders/paid");
     assert_eq!(unsigned.json(&order(4, &ids())).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(payments(&app).await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_order_that_came_under_a_wrong_secret_converts_after_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = async |secret| {
+        let more = [("SHOPIFY_WEBHOOK_SECRET", secret), ("SHOPIFY_SHOP", SHOP)];
+        Program::start_at(folder.path(), free_address(), &more).await
+    };
+    let program = started("shpss_of_another_app_01").await;
+    let body = order(1, &ids()).to_string();
+    let delivery = program.client.post(format!("{}/api/webhooks/shopify", program.url));
+    let refused = signed(delivery, "w1", "orders/paid", SHOP, APP_SECRET, &body).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let kept = || asked::<i64>(folder.path(), "SELECT count(*) FROM quarantine");
+    until("it is kept", async || kept() == 1).await;
+    assert_eq!(program.stop(), Some(0));
+    let program = started(APP_SECRET).await;
+    until("it is taken", async || kept() == 0).await;
+    assert_eq!(names(&program.session("s1").await), ["checkout_completed", "session_end"]);
+    assert_eq!(program.stop(), Some(0));
 }
 
 #[tokio::test]

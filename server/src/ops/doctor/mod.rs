@@ -18,6 +18,7 @@ mod configuration;
 mod deliveries;
 mod disk;
 mod network;
+mod outbox;
 mod provider;
 mod report;
 mod secrets;
@@ -126,6 +127,7 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(provider.checks);
         checks.extend(deliveries::checks(config));
         checks.extend(aurea.checks);
+        checks.extend(outbox::check(config));
         checks.push(clock::check(offset));
     } else {
         checks.push(Check::skipped("others", "not looked at before the configuration can be used"));

@@ -3,14 +3,17 @@
 //! Nothing is left behind: a file that is not there is not made, the probe is rolled back, and a log that nobody has folded
 //! back yet stays as it is: the next start looks at whether it belongs to the file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior};
 
+use super::outbox::all_figures;
 use super::{identity, migrations, opening, pairing, quarantine};
 use crate::domain::Millis;
+use crate::store::outbox::OutboxFigures;
 use crate::store::quarantine::Refusals;
 
 /// A write of the program that works on the file takes no longer.
@@ -107,6 +110,11 @@ impl Examination {
     /// What was refused of a provider's deliveries; a store older than that does not know.
     pub fn refusals(&self, provider: &str) -> Result<Refusals, rusqlite::Error> {
         quarantine::refusals(&self.connection, provider)
+    }
+
+    /// Where the outbox's destinations stand, by name.
+    pub fn outbox_figures(&self) -> Result<BTreeMap<String, OutboxFigures>, rusqlite::Error> {
+        all_figures(&self.connection)
     }
 
     /// Whether nothing was ever made in it: an empty file is an empty database.

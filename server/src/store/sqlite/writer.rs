@@ -188,12 +188,7 @@ impl Scribe {
     fn run(mut self, waiting: &Receiver<Job>) {
         while !matches!(*self.health.borrow(), Health::GaveUp(_)) {
             let Some(group) = self.next_group(waiting) else { break };
-            self.write(group);
-            if self.ails() {
-                // Nobody waits behind a writer that ails: each of them would wait for one more failure.
-                let behind: Vec<Job> = waiting.try_iter().collect();
-                self.refused += behind.len();
-            }
+            self.write(group, waiting);
         }
     }
 
@@ -211,7 +206,7 @@ impl Scribe {
     }
 
     /// Does a group and answers all of it: nobody hears `Ok` before the transaction is on disk.
-    fn write(&mut self, group: Vec<Job>) {
+    fn write(&mut self, group: Vec<Job>, waiting: &Receiver<Job>) {
         let (begun, size) = (Instant::now(), group.len());
         let mut group = group.into_iter();
         let mut answers = Vec::with_capacity(size);
@@ -231,6 +226,11 @@ impl Scribe {
                 Err(broke_off())
             }
         };
+        if self.ails() {
+            // Nobody waits behind a writer that ails: each of them would wait for one more failure.
+            let behind: Vec<Job> = waiting.try_iter().collect();
+            self.refused += behind.len();
+        }
         drop(group); // whoever was not even tried hears what it ails from
         if size > 0 {
             self.metrics.commit(size, begun.elapsed(), result.is_ok());
