@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // Holds docs/faults.md to a test run: every row of the fault table is there, each test that it names exists and passed, and
-// enough rows are covered. Reads what the test runners said: scripts/check-faults.mjs LOG…
+// at least seventy rows are covered. Reads what the test runners said: scripts/check-faults.mjs LOG…
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const rows = { A: 13, B: 15, C: 26, D: 19, E: 16 };
-const atLeast = 49;
+const rows = { A: 13, B: 15, C: 29, D: 19, E: 16 };
+const atLeast = 70;
 
 const logs = process.argv.slice(2).map((file) => readFileSync(file, "utf8"));
 const passed = new Set(logs.flatMap((log) => log.split("\n")).map(nameOfPassed).filter(Boolean));

@@ -27,7 +27,7 @@ pub trait Backend: Send + Sync {
 }
 
 /// What [`forward_conversions`] led to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
     /// Outbox rows that were sent.
     pub sent: u64,
@@ -35,6 +35,26 @@ pub struct Forwarded {
     pub waiting: u64,
     /// Outbox rows that were given up for now.
     pub parked: u64,
+    /// How each destination stands.
+    pub destinations: Vec<Told>,
+}
+
+/// How far a destination has been told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// What the outbox calls it: `aurea`, `webhooks`.
+    pub destination: String,
+    /// Its host; absent if the settings name it no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Outbox rows that are still to be sent.
+    pub waiting: u64,
+    /// Outbox rows that were given up for now.
+    pub parked: u64,
+    /// Why the last try failed, while something waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// The hidden fields of the buy button's form, as they were sent: any of them may be empty (no JavaScript) or wrong.

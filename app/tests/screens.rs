@@ -130,6 +130,30 @@ fn what_waits_can_be_sent_now() {
 }
 
 #[test]
+fn refused_deliveries_are_said_where_one_begins() {
+    for name in ["funnels-refused", "funnel-refused"] {
+        let html = screen(name);
+        assert!(
+            html.contains("role=\"alert\"") && html.contains("Deliveries of <bdi>whop</bdi> are refused"),
+            "{name}"
+        );
+        assert!(html.contains("7 in a row") && html.contains("3 deliveries are kept"), "{name}");
+    }
+    assert!(!screen("funnel").contains("refused"));
+}
+
+#[test]
+fn what_was_given_up_is_listed_with_its_reason_and_a_destination_that_is_named_no_more_has_no_button() {
+    let html = screen("funnel-waiting");
+    let (_, text) = read(&html);
+    assert!(text.contains("checkout_completed, session_end") && text.contains("it answered 422"), "{text}");
+    assert!(html.contains("/aurea/funnels/ttr/sessions/1703001000000_xyz7k3j9x2q7w1e5"));
+    assert!(text.contains("These are the newest"), "two of three are listed");
+    assert!(text.contains("name this destination no more") && text.contains("owner.example: nothing waits"));
+    assert_eq!(html.matches("action=\"/aurea/forward\"").count(), 1);
+}
+
+#[test]
 fn a_filter_stays_in_the_address_and_each_part_can_be_taken_away() {
     let html = screen("sessions-filtered");
     let without_source = "?converted=true&amp;event=faq_opened&amp;from=2026-11-01&amp;anonymousId=1703001000000_k3j9x2q7w1e5r8t4\"";

@@ -2,13 +2,14 @@
 //! headers, calls the room, writes the status.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::server_fns::{Answer, Backend, CheckoutForm, Forwarded, RawBody};
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,8 +23,10 @@ use crate::checkout::Checkouts;
 use crate::clock::now;
 use crate::error::RETRY_AFTER;
 use crate::ingest::sender::same_origin;
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::provider::Provider;
+use crate::quarantine::Quarantine;
 use crate::webhook::{WebhookError, Webhooks};
 
 /// A drive of the outbox is answered by then; it goes on by itself.
@@ -34,13 +37,17 @@ pub struct ServerBackend {
     /// Begins checkouts.
     pub checkouts: Checkouts,
     /// Takes deliveries.
-    pub webhooks: Webhooks,
+    pub webhooks: Arc<Webhooks>,
+    /// Keeps what is refused.
+    pub quarantine: Arc<Quarantine>,
     /// Whose deliveries are taken.
     pub providers: Vec<Arc<dyn Provider>>,
     /// The site's public origin.
     pub origin: String,
     /// Tells others.
     pub outbox: Arc<Outbox>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Backend for ServerBackend {
@@ -60,20 +67,28 @@ impl Backend for ServerBackend {
 
     fn receive(self: Arc<Self>, provider: &'static str, body: RawBody) -> Answer {
         Box::pin(async move {
-            let headers: HeaderMap = extract().await?;
+            let (headers, peer): (HeaderMap, ConnectInfo<SocketAddr>) = extract().await?;
             let Some(known) = self.providers.iter().find(|known| known.name() == provider) else {
                 set_status(StatusCode::NOT_FOUND);
                 return Err(ServerFnError::new("this provider is not configured"));
             };
-            match self.webhooks.receive(known.as_ref(), &headers, &body.0, now()).await {
-                Ok(()) => Ok(()),
+            let now = now();
+            match self.webhooks.receive(known.as_ref(), &headers, &body.0, now).await {
+                Ok(committed) => {
+                    if committed.after_refusals {
+                        self.quarantine.look_again();
+                    }
+                    Ok(())
+                }
                 Err(WebhookError::Rejected(rejection)) => {
-                    tracing::warn!(provider, %rejection, "a delivery was refused");
+                    self.metrics.delivery(known.name(), "rejected");
+                    self.quarantine.refuse(known.as_ref(), &headers, &body.0, rejection, peer.ip(), now);
                     set_status(StatusCode::UNAUTHORIZED);
                     Err(ServerFnError::new(rejection.to_string()))
                 }
                 Err(WebhookError::Store(error)) => {
                     tracing::debug!(provider, %error, "a delivery could not be recorded"); // the store has said why
+                    self.metrics.delivery(known.name(), "failed");
                     try_again_later();
                     Err(ServerFnError::new("it could not be recorded; send it again"))
                 }

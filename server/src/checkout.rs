@@ -65,11 +65,11 @@ impl Checkouts {
             ..Commit::default()
         };
         let store = Arc::clone(&self.store);
-        let session_id = click.session_id.clone();
+        let (funnel, session_id) = (self.funnel.clone(), click.session_id.clone());
         // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
         let recording = tokio::spawn(async move {
             if let Err(error) = store.commit(commit).await {
-                tracing::debug!(%error, %session_id, "a checkout began that could not be recorded");
+                tracing::debug!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
             }
         });
         let checkout = Checkout {
@@ -81,7 +81,12 @@ impl Checkouts {
         };
         let (url, _) =
             tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
-        tracing::info!(session_id = checkout.session_id, provider = self.provider.name(), "checkout began");
+        tracing::info!(
+            funnel = self.funnel.as_str(),
+            session_id = checkout.session_id,
+            provider = self.provider.name(),
+            "checkout began"
+        );
         url
     }
 

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
 use server::failpoints;
-use server::ops::{doctor, login};
+use server::ops::{backup, doctor, forward, login, restore};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use tracing_subscriber::EnvFilter;
@@ -33,8 +33,14 @@ enum Command {
     Serve,
     /// Print a new link to the owner's screens; the old one and every login end
     Login,
+    /// Have the running site send what waits or was given up, and say how far that went
+    Forward,
     /// Say what is wrong with the site, and how to mend it
     Doctor(doctor::Args),
+    /// Write the whole store into one file, while ttr works
+    Backup(backup::Args),
+    /// Put a backup in the store's place; what was there is kept
+    Restore(restore::Args),
     /// Fill the store with made-up visits, to try the screens
     Demo(demo::Args),
 }
@@ -64,7 +70,10 @@ fn main() -> ExitCode {
     log(config.mode, if quiet { "error" } else { "info" });
     let done: Result<(), Box<dyn Error>> = match command {
         Command::Serve => runtime.block_on(run(config)).map_err(Into::into),
+        Command::Forward => runtime.block_on(forward::run(&config)).map_err(Into::into),
         Command::Login => runtime.block_on(login::renew(&config)).map_err(Into::into),
+        Command::Backup(args) => backup::run(&config, &args).map_err(Into::into),
+        Command::Restore(args) => restore::run(&config, &args).map_err(Into::into),
         Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
         Command::Doctor(_) => unreachable!("it was answered without a configuration"),
     };

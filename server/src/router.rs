@@ -8,7 +8,7 @@ use app::Page;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use tower::util::MapResponseLayer;
@@ -22,11 +22,13 @@ use crate::backend::{self, ServerBackend};
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::ingest::{self, Collector};
+use crate::metrics::Metrics;
+use crate::ops::metrics::{self, Scrape};
 use crate::report::Report;
 use crate::site::{self, Pages};
 use crate::stopping::Stopping;
 use crate::store::Store;
-use crate::{ops, webhook};
+use crate::{encoding, ops, webhook};
 
 /// A request that is not read and answered by then is given up.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -56,6 +58,10 @@ pub struct AppState {
     pub assets: Arc<Assets>,
     /// Says when the program is to stop.
     pub stopping: Stopping,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Shows what was counted.
+    pub scrape: Arc<Scrape>,
 }
 
 /// What the layers need to know.
@@ -110,14 +116,17 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/aurea/assets/{name}", get(aurea::asset))
         .route("/health/live", get(ops::live))
         .route("/health/ready", get(ops::ready))
+        .route("/metrics", get(metrics::show))
         .nest_service("/pkg", pkg(shell))
         .fallback_service(assets(shell.site_root, state.clone()))
+        .layer(from_fn(encoding::identity_only))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIME_LIMIT))
         .layer(CatchPanicLayer::new()) // a handler that panics answers 500 and takes nobody along
         .layer(MapResponseLayer::new(move |mut response: Response| {
             response.headers_mut().extend(fixed.clone());
             response
         }))
+        .layer(from_fn_with_state(Arc::clone(&state.metrics), metrics::count))
         .with_state(state)
 }
 

@@ -19,11 +19,14 @@ use crate::config::{Config, Mode};
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
+use crate::metrics::Metrics;
+use crate::ops::metrics::{Audience, Board, Scrape};
 use crate::outbox::aurea::Aurea;
 use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
 use crate::provider::whop::{self, Whop};
+use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
@@ -66,10 +69,14 @@ pub struct Application {
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
     pub outbox: Arc<Outbox>,
+    /// Keeps what is refused; to be stopped before the store is closed.
+    pub quarantine: Arc<Quarantine>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
     pub new_token: Option<SecretString>,
     /// To be told when the program stops.
     pub stopping: Stopping,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Puts the program together. `whop` is how the provider, real or simulated, is reached.
@@ -83,8 +90,9 @@ pub async fn build(
         .connect_timeout(Duration::from_secs(3))
         .timeout(Duration::from_secs(20))
         .build()?;
+    let metrics = Arc::new(Metrics::default());
     let limits = Limits { reserve: config.reserve, ..Limits::default() };
-    let store = Arc::new(SqliteStore::open_with(&config.database, limits)?);
+    let store = Arc::new(SqliteStore::open_to_serve(&config.database, limits, Arc::clone(&metrics))?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
     let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
     let reload_port = reload_port();
@@ -102,15 +110,26 @@ pub async fn build(
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let webhooks = Arc::new(Webhooks {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        funnel: config.funnel.id.clone(),
+        development: config.mode == Mode::Development,
+        forward_to: outbox.listeners(),
+    });
+    let providers = vec![Arc::clone(&provider)];
+    let quarantine = Arc::new(Quarantine::start(Arc::clone(&webhooks), providers, clients.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
         provider,
+        webhooks,
+        quarantine: Arc::clone(&quarantine),
         pages: Pages::render(&site),
         simulated,
         identity,
         outbox: Arc::clone(&outbox),
         stopping: stopping.clone(),
         clients: clients.clone(),
+        metrics: Arc::clone(&metrics),
     };
     let state = state(config, rooms);
     let shell = Shell {
@@ -119,7 +138,16 @@ pub async fn build(
         csp,
         https: config.site.url.scheme() == "https",
     };
-    Ok(Application { router: router(state, &shell), clients, store, outbox, new_token, stopping })
+    Ok(Application {
+        router: router(state, &shell),
+        clients,
+        store,
+        outbox,
+        quarantine,
+        new_token,
+        stopping,
+        metrics,
+    })
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -183,16 +211,31 @@ fn reload_port() -> Option<u16> {
 struct Rooms {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
+    webhooks: Arc<Webhooks>,
+    quarantine: Arc<Quarantine>,
     pages: Pages,
     simulated: bool,
     identity: String,
     outbox: Arc<Outbox>,
     stopping: Stopping,
     clients: Clients,
+    metrics: Arc<Metrics>,
 }
 
 fn state(config: &Config, rooms: Rooms) -> AppState {
-    let Rooms { store, provider, pages, simulated, identity, outbox, stopping, clients } = rooms;
+    let Rooms {
+        store,
+        provider,
+        webhooks,
+        quarantine,
+        pages,
+        simulated,
+        identity,
+        outbox,
+        stopping,
+        clients,
+        metrics,
+    } = rooms;
     let funnel = config.funnel.id.clone();
     let forward_to = outbox.listeners();
     let checkouts = Checkouts {
@@ -204,24 +247,30 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         return_url: config.return_url(),
         forward_to: forward_to.clone(),
     };
-    let webhooks = Webhooks {
-        store: Arc::clone(&store),
-        funnel: funnel.clone(),
-        development: config.mode == Mode::Development,
-        forward_to: forward_to.clone(),
-    };
     let origin = config.site.origin();
     let report = Report::new(Arc::clone(&store));
     let assets = Arc::new(Assets::default());
+    let access = Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone()));
+    metrics.expect_deliveries(provider.name());
+    let scrape = Scrape {
+        audience: audience(config),
+        access: Arc::clone(&access),
+        store: Arc::clone(&store),
+        outbox: Arc::clone(&outbox),
+        quarantine: Arc::clone(&quarantine),
+        database: config.database.clone(),
+        board: Board::new(&metrics),
+    };
     AppState {
         pages,
-        access: Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone())),
+        access,
         screens: Arc::new(Screens {
             report: report.clone(),
             assets: Arc::clone(&assets),
             own: funnel.clone(),
             simulated,
             outbox: Arc::clone(&outbox),
+            quarantine: Arc::clone(&quarantine),
         }),
         assets,
         gate: Arc::new(Gate {
@@ -233,10 +282,28 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         }),
         limit: Arc::new(Limit::new(clients)),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
-        backend: Arc::new(ServerBackend { checkouts, webhooks, providers: vec![provider], origin, outbox }),
+        backend: Arc::new(ServerBackend {
+            checkouts,
+            webhooks,
+            quarantine,
+            providers: vec![provider],
+            origin,
+            outbox,
+            metrics: Arc::clone(&metrics),
+        }),
         report,
         store,
         stopping,
+        metrics,
+        scrape: Arc::new(scrape),
+    }
+}
+
+fn audience(config: &Config) -> Audience {
+    match (config.site.open_metrics, config.mode) {
+        (true, _) => Audience::Everybody,
+        (false, Mode::Development) => Audience::ThisMachine,
+        (false, Mode::Production) => Audience::Owner,
     }
 }
 
@@ -249,8 +316,10 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     let settings = Settings::default().within_file_limit();
     let store = Arc::clone(&application.store);
     let work = async {
-        accept::serve(listener, application.router, settings, application.clients, stopping.clone()).await;
+        let Application { router, clients, metrics, .. } = application;
+        accept::serve(listener, router, settings, clients, stopping.clone(), metrics).await;
         application.outbox.stop().await;
+        application.quarantine.stop().await;
         application.store.close().await;
         tracing::info!("stopped; everything is on disk");
     };

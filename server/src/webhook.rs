@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use app::event::{AnonymousId, SessionId};
 use axum::http::HeaderMap;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-use crate::domain::commit::{Commit, Delivery, DeliveryState};
+use crate::domain::commit::{Commit, Committed, Delivery, DeliveryState, Digest};
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
 use crate::domain::outbox::Listener;
@@ -52,20 +52,36 @@ impl Webhooks {
         headers: &HeaderMap,
         body: &[u8],
         now: Millis,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<Committed, WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
         failpoints::reach("delivery.verified");
-        let notice = provider.parse(body);
+        Ok(self.record(provider, signed_id, body, now).await?)
+    }
+
+    /// Records one delivery that was verified and arrived at `now`: at once, or out of the quarantine.
+    pub async fn record(
+        &self,
+        provider: &dyn Provider,
+        signed_id: Option<String>,
+        body: &[u8],
+        now: Millis,
+    ) -> Result<Committed, StoreError> {
+        let mut notice = provider.parse(body);
+        let foreign = provider.foreign_account(body);
+        if foreign.is_some() {
+            notice.fact = Fact::Other;
+        }
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
-        let delivery_id = delivery.delivery_id.clone();
+        let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let mut commit = match notice.fact {
             Fact::Paid(paid) => record(self.payment(provider.name(), paid, now).await?),
             Fact::Other => Commit::default(),
             Fact::Unparsable(why) => {
                 tracing::error!(
                     provider = provider.name(),
+                    funnel = self.funnel.as_str(),
                     delivery_id,
-                    why,
+                    why = unquoted(&why),
                     "an authentic delivery can't be read; it is kept"
                 );
                 Commit::default()
@@ -74,13 +90,45 @@ impl Webhooks {
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
         let recorded = commit.clone();
-        let committed = self.store.commit(commit).await?;
+        let committed = self.store.commit(commit).await.inspect_err(|error| {
+            tracing::error!(
+                provider = provider.name(),
+                funnel = self.funnel.as_str(),
+                delivery_id,
+                payment_id,
+                %error,
+                "a delivery could not be recorded; it is answered 503"
+            );
+        })?;
         failpoints::reach("delivery.after_commit");
-        tracing::info!(provider = provider.name(), delivery_id, new = committed.new_delivery, "delivery");
+        tracing::info!(
+            provider = provider.name(),
+            funnel = self.funnel.as_str(),
+            delivery_id,
+            payment_id,
+            new = committed.new_delivery,
+            "delivery"
+        );
+        if committed.conflict {
+            tracing::error!(
+                provider = provider.name(),
+                funnel = self.funnel.as_str(),
+                delivery_id,
+                "a delivery came again with another body: the first stands, this one is kept beside it"
+            );
+        }
         if committed.new_delivery {
+            if let Some(account) = foreign {
+                tracing::warn!(
+                    provider = provider.name(),
+                    delivery_id,
+                    account,
+                    "a delivery about another account: it is kept and changes nothing"
+                );
+            }
             self.log(&recorded);
         }
-        Ok(())
+        Ok(committed)
     }
 
     async fn payment(&self, provider: &'static str, paid: Paid, now: Millis) -> Result<Payment, StoreError> {
@@ -106,7 +154,7 @@ impl Webhooks {
         let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
         let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
         if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY).await?;
+            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY, now).await?;
             session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
         }
         let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
@@ -120,14 +168,16 @@ impl Webhooks {
             let session_id = payment.attribution.session_id.as_ref().map_or("none", SessionId::as_str);
             if payment.attribution.session_id.is_none() {
                 tracing::warn!(
+                    funnel = self.funnel.as_str(),
                     payment_id = payment.key.payment_id,
                     "a payment without a session: it is kept unattributed"
                 );
             }
-            if let Err(fault) = &payment.amount {
+            if payment.amount.is_err() {
                 tracing::error!(
+                    funnel = self.funnel.as_str(),
                     payment_id = payment.key.payment_id,
-                    fault,
+                    session_id,
                     "a payment whose amount can't be trusted is kept"
                 );
             }
@@ -139,6 +189,14 @@ impl Webhooks {
                 }
             }
         }
+    }
+}
+
+/// Why something can't be read, without what was found instead: that may be a buyer's name or address.
+fn unquoted(why: &str) -> String {
+    match (why.find('"'), why.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &why[..from], &why[to + 1..]),
+        _ => why.to_owned(),
     }
 }
 
@@ -159,14 +217,16 @@ fn delivery(
         Fact::Paid(paid) => Some(paid.payment_id.clone()),
         _ => None,
     };
+    let digest: Digest = Sha256::digest(body).into();
     Delivery {
         provider,
         delivery_id: signed_id
             .or_else(|| notice.message_id.clone())
-            .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(body)))),
+            .unwrap_or_else(|| format!("sha256:{}", hex::encode(digest))),
         event_type: notice.event_type.clone(),
         state,
         body: body.to_vec(),
+        digest,
         received_at: now,
         payment_id,
     }

@@ -2,7 +2,7 @@
 
 use app::aurea::model::{
     Amount, Day, DeliveryItem, Figures, Filter, Forwarding, Frame, FunnelItem, FunnelPage, Moment,
-    PaymentItem, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
+    ParkedItem, PaymentItem, Refused, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
 };
 use app::aurea::{failed, funnel, funnels, login, not_found, session, sessions};
 
@@ -28,11 +28,13 @@ pub(crate) fn screens() -> Vec<Screen> {
             login(&frame(), &naughty(), Some("This token is not the one. Try again in 5 s."))
         }),
         screen("funnels", || funnels(&frame(), &[item("ttr", 1), item("newsletter", 40)])),
+        screen("funnels-refused", || funnels(&refused(), &[item("ttr", 1)])),
         screen("funnels-empty", || funnels(&frame(), &[])),
         screen("funnel", || funnel(&frame(), &funnel_page())),
         screen("funnel-waiting", || {
             funnel(&waiting(), &FunnelPage { unattributed: vec![payment(None)], ..funnel_page() })
         }),
+        screen("funnel-refused", || funnel(&refused(), &funnel_page())),
         screen("funnel-unsold", || funnel(&frame(), &unsold())),
         screen("funnel-empty", || {
             funnel(&frame(), &FunnelPage { item: named("ttr"), ..FunnelPage::default() })
@@ -68,19 +70,47 @@ fn frame() -> Frame {
         script: "/aurea.js".into(),
         now: NOW,
         simulated: true,
-        forwarding: None,
+        forwarding: Vec::new(),
+        refused: Vec::new(),
     }
 }
 
 fn waiting() -> Frame {
-    let forwarding = Forwarding {
-        host: "crm.example".into(),
+    let refused = |events: &[&str], minutes| ParkedItem {
+        events: events.iter().map(|name| (*name).to_owned()).collect(),
+        session_id: Some("1703001000000_xyz7k3j9x2q7w1e5".into()),
+        why: "it answered 422".into(),
+        funnel: "ttr".into(),
+        written_at: NOW - minutes * MIN,
+    };
+    let aurea = Forwarding {
+        destination: "aurea".into(),
+        host: Some("crm.example".into()),
         waiting: 1204,
         parked: 3,
         oldest_at: Some(NOW - 42 * MIN),
-        last_error: Some("503 Service Unavailable".into()),
+        last_error: Some("it answered 503".into()),
+        given_up: vec![refused(&["checkout_completed", "session_end"], 12), refused(&["my_event"], 40)],
     };
-    Frame { forwarding: Some(forwarding), simulated: false, ..frame() }
+    let webhooks = Forwarding {
+        destination: "webhooks".into(),
+        waiting: 2,
+        oldest_at: Some(NOW - 50 * MIN),
+        ..Forwarding::default()
+    };
+    let calm = Forwarding { host: Some("owner.example".into()), ..Forwarding::default() };
+    Frame { forwarding: vec![aurea, webhooks, calm], simulated: false, ..frame() }
+}
+
+fn refused() -> Frame {
+    let whop = Refused {
+        provider: "whop".into(),
+        in_a_row: 7,
+        since: Some(NOW - 42 * MIN),
+        why: "the signature does not match".into(),
+        kept: 3,
+    };
+    Frame { refused: vec![whop], ..frame() }
 }
 
 fn usd(minor: i64) -> Amount {
@@ -370,14 +400,30 @@ fn wide() -> String {
 }
 
 fn hostile_frame() -> Frame {
+    let parked = ParkedItem {
+        events: vec![naughty(), wide()],
+        session_id: Some(naughty()),
+        why: naughty(),
+        funnel: naughty(),
+        written_at: i64::MIN,
+    };
     let forwarding = Forwarding {
-        host: naughty(),
+        destination: naughty(),
+        host: Some(naughty()),
         waiting: u64::MAX,
         parked: u64::MAX,
         oldest_at: Some(i64::MIN),
         last_error: Some(naughty()),
+        given_up: vec![parked],
     };
-    Frame { forwarding: Some(forwarding), ..frame() }
+    let refused = Refused {
+        provider: naughty(),
+        in_a_row: u64::MAX,
+        since: Some(i64::MIN),
+        why: naughty(),
+        kept: u64::MAX,
+    };
+    Frame { forwarding: vec![forwarding], refused: vec![refused], ..frame() }
 }
 
 fn hostile_amount() -> Amount {

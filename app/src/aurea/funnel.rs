@@ -4,8 +4,9 @@ use leptos::prelude::*;
 
 use super::frame::{Place, document};
 use super::funnels::{no_session_yet, tiles};
-use super::model::{Forwarding, Frame, FunnelPage, SourceItem};
-use super::{chart, format, paths, payments, table, text};
+use super::model::{Frame, FunnelPage, SourceItem};
+use super::refused::refused;
+use super::{chart, format, paths, payments, table, text, told};
 
 /// `/aurea/funnels/{funnel}`
 pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
@@ -20,7 +21,8 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
             <p class="soft">"Last 30 days, UTC"</p>
             <a class="button quiet" href=sessions>"All sessions"</a>
         </div>
-        {frame.forwarding.as_ref().map(|forwarding| forwarding_state(forwarding, &item.funnel, frame.now))}
+        {refused(frame)}
+        {told::cards(&frame.forwarding, &item.funnel, frame.now)}
         {news}
         <section class="card" aria-label="Figures">
             {tiles(&item.figures)}
@@ -105,36 +107,6 @@ fn newest(page: &FunnelPage, now: i64) -> AnyView {
                 <a class="all" href=paths::sessions(&page.item.funnel)>"All sessions"</a>
             </div>
             {table::sessions("Newest sessions", &page.item.funnel, &page.newest, now)}
-        </section>
-    }
-    .into_any()
-}
-
-/// Where outgoing events stand; with a button as soon as one of them waits.
-fn forwarding_state(forwarding: &Forwarding, funnel: &str, now: i64) -> impl IntoView + use<> {
-    let Forwarding { host, waiting, parked, oldest_at, last_error } = forwarding;
-    let host = text::value(host);
-    if *waiting == 0 && *parked == 0 {
-        return view! { <p class="hint calm">"Forwarded to "{host}": nothing waits."</p> }.into_any();
-    }
-    let oldest = oldest_at.map(|at| view! { ", the oldest since "{table::time(now, at)} });
-    let parked = (*parked > 0).then(|| {
-        let parked = format::counted(*parked, "request was", "requests were");
-        view! { <p>{parked}" given up for now, because the other side refused. Mend the cause, then send again."</p> }
-    });
-    let error = last_error.as_deref().map(|error| view! { <p>"Last answer: "{text::value(error)}</p> });
-    view! {
-        <section class="card warn" aria-labelledby="forwarding">
-            <div>
-                <h2 id="forwarding">"Forwarding to "{host}</h2>
-                <p>{format::counted(*waiting, "request waits", "requests wait")}{oldest}". Nothing is lost."</p>
-                {parked}
-                {error}
-            </div>
-            <form method="post" action="/aurea/forward">
-                <input type="hidden" name="next" value=paths::funnel(funnel)/>
-                <button class="button" type="submit">"Send now"</button>
-            </form>
         </section>
     }
     .into_any()

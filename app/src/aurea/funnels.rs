@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::frame::{Place, document};
 use super::model::{Figures, Frame, FunnelItem};
+use super::refused::refused;
 use super::{chart, format, paths, table, text};
 
 /// `/aurea`
@@ -11,6 +12,7 @@ pub fn funnels(frame: &Frame, items: &[FunnelItem]) -> String {
     let cards: Vec<_> = items.iter().map(card).collect();
     let content = view! {
         <div class="head"><h1>"Funnels"</h1><p class="soft">"Last 30 days, UTC"</p></div>
+        {refused(frame)}
         {if items.is_empty() { no_session_yet() } else { cards.into_any() }}
     };
     document(frame, Place::new("Funnels", []), content.into_any())

@@ -17,11 +17,13 @@ mod moments;
 mod notice;
 mod paths;
 mod payments;
+mod refused;
 mod session;
 mod sessions;
 mod table;
 mod text;
 mod timeline;
+mod told;
 mod words;
 
 pub use self::funnel::funnel;

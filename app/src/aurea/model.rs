@@ -11,15 +11,34 @@ pub struct Frame {
     pub now: i64,
     /// Whether the checkout is the simulator's; the frame says so.
     pub simulated: bool,
-    /// Where outgoing events stand, when they are forwarded.
-    pub forwarding: Option<Forwarding>,
+    /// Where outgoing events stand, for each destination.
+    pub forwarding: Vec<Forwarding>,
+    /// Providers whose deliveries are refused one after the other.
+    pub refused: Vec<Refused>,
 }
 
-/// How far the forwarding to a remote Aurea has come.
+/// A provider's deliveries that are refused one after the other: its payments don't arrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// The provider (`whop`).
+    pub provider: String,
+    /// How many were refused since the last good one.
+    pub in_a_row: u64,
+    /// When the first of them was.
+    pub since: Option<i64>,
+    /// Why the last of them was.
+    pub why: String,
+    /// How many are kept, to be recorded when the secret is mended.
+    pub kept: u64,
+}
+
+/// How far a destination has been told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
-    /// Host of the remote Aurea.
-    pub host: String,
+    /// What the outbox calls it: `aurea`, `webhooks`.
+    pub destination: String,
+    /// Its host; `None` if the settings name it no more.
+    pub host: Option<String>,
     /// Outbox rows that are still to be sent.
     pub waiting: u64,
     /// Outbox rows that were given up for now; a click sends them again.
@@ -28,6 +47,23 @@ pub struct Forwarding {
     pub oldest_at: Option<i64>,
     /// Why the last try failed, while something waits.
     pub last_error: Option<String>,
+    /// The newest of those that were given up.
+    pub given_up: Vec<ParkedItem>,
+}
+
+/// An outbox row that was given up for now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParkedItem {
+    /// The events that it tells of, each name once. Untrusted text.
+    pub events: Vec<String>,
+    /// Their funnel.
+    pub funnel: String,
+    /// Their session, if they have one in common.
+    pub session_id: Option<String>,
+    /// Why the other side did not take it. Untrusted text.
+    pub why: String,
+    /// When it was written.
+    pub written_at: i64,
 }
 
 /// An amount of money in minor units.

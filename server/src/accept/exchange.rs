@@ -1,4 +1,4 @@
-//! One request and its answer: the body's deadline, and what becomes of a body that nobody wanted.
+//! One request and its answer: the body's deadline, what becomes of a body that nobody wanted, and who is not answered.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::Settings;
-use super::socket::{At, Stage};
+use super::socket::Stage;
 
 /// So much of a refused body is read in any case; beyond it as much again as its handler read. A sender whose body is up to
 /// twice the limit keeps its connection.
@@ -32,6 +32,13 @@ pub(super) async fn answer(
     under_way: UnderWay,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
+    if under_way.stage().is_ambiguous() {
+        under_way.stage().set_unread(true);
+        return Ok(Answer::new(
+            last(StatusCode::BAD_REQUEST, "this request can be read in two ways"),
+            under_way,
+        ));
+    }
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(ConnectInfo(peer));
     let asks_first = parts.headers.contains_key(header::EXPECT);
@@ -45,22 +52,23 @@ pub(super) async fn answer(
             rest = left.ok();
             handling.as_mut().await
         } else {
-            under_way.0.leave_unread();
-            return Ok(Answer::new(late(), under_way));
+            under_way.stage().set_unread(true);
+            let late = last(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
+            return Ok(Answer::new(late, under_way));
         },
     };
     drop(handling);
     let Ok(response) = response;
     if let Some(rest) = rest.or_else(|| left.try_recv().ok()).filter(|rest| !asks_first || rest.read > 0) {
-        tokio::spawn(rest.discard(settings, Arc::clone(&under_way.0)));
+        tokio::spawn(rest.discard(settings, under_way.clone()));
     }
     Ok(Answer::new(response, under_way))
 }
 
 /// The request can't be read on from here: what follows would be taken for the next one.
-fn late() -> axum::response::Response {
+fn last(status: StatusCode, why: &'static str) -> axum::response::Response {
     let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
-    (StatusCode::REQUEST_TIMEOUT, close, "the body did not come in time").into_response()
+    (status, close, why).into_response()
 }
 
 /// A request's body as its handler reads it. What the handler leaves is handed back.
@@ -122,7 +130,8 @@ impl Drop for Sent {
 
 impl Rest {
     /// Reads it to its end, so that the connection stays usable; gives up when it is too much or takes too long.
-    async fn discard(mut self, settings: Settings, stage: Arc<Stage>) {
+    async fn discard(mut self, settings: Settings, under_way: UnderWay) {
+        under_way.stage().set_unread(true); // until it is read after all
         let mut allowed = self.read.max(READ_AT_LEAST);
         let body = &mut self.body;
         let to_the_end = async {
@@ -136,8 +145,8 @@ impl Rest {
             }
             true
         };
-        if timeout(settings.linger, to_the_end).await != Ok(true) {
-            stage.leave_unread();
+        if timeout(settings.linger, to_the_end).await == Ok(true) {
+            under_way.stage().set_unread(false);
         }
     }
 }
@@ -174,18 +183,27 @@ impl HttpBody for Answer {
     }
 }
 
-/// From a request's head to the end of its answer.
-pub(super) struct UnderWay(Arc<Stage>);
+/// From a request's head to the end of its body and of its answer: until the last of these is dropped.
+#[derive(Clone)]
+pub(super) struct UnderWay(Arc<Numbered>);
+
+struct Numbered {
+    stage: Arc<Stage>,
+    number: u64,
+}
 
 impl UnderWay {
     pub(super) fn begin(stage: &Arc<Stage>) -> Self {
-        stage.set(At::Answering);
-        Self(Arc::clone(stage))
+        Self(Arc::new(Numbered { number: stage.begin(), stage: Arc::clone(stage) }))
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.0.stage
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for Numbered {
     fn drop(&mut self) {
-        self.0.answered();
+        self.stage.end(self.number);
     }
 }

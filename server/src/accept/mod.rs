@@ -2,9 +2,11 @@
 //!
 //! A connection has its place, and loses it when its client is too slow: with a head, a body, with reading its answer, or
 //! with the next request. So nobody can take the program away from others by doing nothing. When the program stops, no
-//! connection is accepted, idle ones end at once and requests under way are answered.
+//! connection is accepted, idle ones end at once and requests under way are answered. A request that others could read as two
+//! is not answered at all, but refused.
 
 mod exchange;
+mod head;
 mod places;
 mod socket;
 
@@ -27,6 +29,7 @@ use self::exchange::UnderWay;
 use self::places::{Place, Places};
 use self::socket::{Socket, Stage};
 use crate::client::Clients;
+use crate::metrics::Metrics;
 use crate::stopping::Stopping;
 
 /// Files that are not connections: the store's, the built ones', what is forwarded.
@@ -101,6 +104,7 @@ pub async fn serve(
     settings: Settings,
     clients: Clients,
     stopping: Stopping,
+    metrics: Arc<Metrics>,
 ) {
     let places = Places::new(settings.connections, settings.connections_per_household);
     let mut connections = JoinSet::new();
@@ -115,8 +119,16 @@ pub async fn serve(
         };
         let Ok((stream, peer)) = accepted else { continue };
         if let Some(place) = places.take(clients.household(peer.ip())) {
-            connections.spawn(connection(stream, peer, place, router.clone(), settings, stopping.clone()));
-        } else if quiet_until <= Instant::now() {
+            let open = metrics.connection();
+            let connection = connection(stream, peer, place, router.clone(), settings, stopping.clone());
+            connections.spawn(async move {
+                connection.await;
+                drop(open);
+            });
+            continue;
+        }
+        metrics.connection_refused();
+        if quiet_until <= Instant::now() {
             quiet_until = Instant::now() + PATIENCE;
             tracing::warn!(open = connections.len(), "no place: connections are closed as they come");
         }
@@ -169,6 +181,6 @@ async fn connection(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%peer, %error, "a connection broke off");
+        tracing::debug!(%error, "a connection broke off");
     }
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Settings;
+use super::head::Head;
 use super::places::Place;
 
 /// Where a connection stands, which says how long it may be silent.
@@ -35,25 +36,42 @@ pub(super) enum At {
 /// Tells the socket what those who answer know.
 pub(super) struct Stage {
     at: AtomicU8,
+    /// Requests so far: which of them is meant.
+    requests: AtomicU64,
     unread: AtomicBool,
+    ambiguous: AtomicBool,
     /// The connection, which would else sleep until its client says something.
     waiting: AtomicWaker,
 }
 
 impl Stage {
     pub(super) fn new() -> Arc<Self> {
-        let (unread, waiting) = (AtomicBool::new(false), AtomicWaker::new());
-        Arc::new(Self { at: AtomicU8::new(At::New as u8), unread, waiting })
+        Arc::new(Self {
+            at: AtomicU8::new(At::New as u8),
+            requests: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
+            ambiguous: AtomicBool::new(false),
+            waiting: AtomicWaker::new(),
+        })
     }
 
-    pub(super) fn set(&self, at: At) {
+    fn set(&self, at: At) {
         self.at.store(at as u8, Ordering::Release);
     }
 
-    /// The answer has been written: the socket starts to wait for the next request, though nothing has come in.
-    pub(super) fn answered(&self) {
-        self.set(At::Idle);
-        self.waiting.wake();
+    /// A request is under way: its number.
+    pub(super) fn begin(&self) -> u64 {
+        self.set(At::Answering);
+        self.requests.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// This request has been read and its answer written: the socket starts to wait for the next one, though nothing has
+    /// come in. Unless that one has overtaken the news.
+    pub(super) fn end(&self, request: u64) {
+        if self.requests.load(Ordering::Acquire) == request {
+            self.set(At::Idle);
+            self.waiting.wake();
+        }
     }
 
     fn get(&self) -> At {
@@ -65,9 +83,14 @@ impl Stage {
         }
     }
 
-    /// What a client still sends will be read by nobody.
-    pub(super) fn leave_unread(&self) {
-        self.unread.store(true, Ordering::Release);
+    /// Whether what a client still sends will be read by nobody.
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Release);
+    }
+
+    /// Whether the head of the request under way can be read in two ways.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.ambiguous.load(Ordering::Acquire)
     }
 
     /// Closed while its client still sends, the kernel would answer with a reset, and the client lose our answer.
@@ -82,6 +105,7 @@ pub(super) struct Socket {
     stage: Arc<Stage>,
     settings: Settings,
     place: Place,
+    head: Head,
     reading: Deadline,
     /// For what `reading` is set.
     awaited: Option<At>,
@@ -92,7 +116,8 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) fn new(stream: TcpStream, stage: Arc<Stage>, settings: Settings, place: Place) -> Self {
         let (reading, writing) = (Deadline::default(), Deadline::default());
-        Self { stream, stage, settings, place, reading, awaited: None, writing, shut: false }
+        let head = Head::default();
+        Self { stream, stage, settings, place, head, reading, awaited: None, writing, shut: false }
     }
 
     fn wait(&mut self, at: At) {
@@ -102,6 +127,18 @@ impl Socket {
             At::Answering => self.reading.clear(),
             At::Idle if self.place.crowded() => self.reading.set(self.settings.idle_when_crowded),
             At::Idle => self.reading.set(self.settings.idle),
+        }
+    }
+
+    /// What comes in between two requests is the head of the next one.
+    fn received(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() && matches!(self.stage.get(), At::New | At::Idle) {
+            self.stage.set(At::Head);
+            self.wait(At::Head); // from its first byte, however slowly the others come
+            self.head = Head::default();
+        }
+        if self.stage.get() == At::Head && self.head.is_ambiguous_with(bytes) {
+            self.stage.ambiguous.store(true, Ordering::Release);
         }
     }
 
@@ -126,10 +163,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(cx, buf) {
-            if buf.filled().len() > before && matches!(self.stage.get(), At::New | At::Idle) {
-                self.stage.set(At::Head);
-                self.wait(At::Head); // from its first byte, however slowly the others come
-            }
+            self.received(&buf.filled()[before..]);
             return Poll::Ready(result);
         }
         self.stage.waiting.register(cx.waker());

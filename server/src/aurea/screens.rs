@@ -19,6 +19,7 @@ use crate::clock::now;
 use crate::domain::Millis;
 use crate::domain::event::FunnelId;
 use crate::outbox::Outbox;
+use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::store::StoreError;
 
@@ -34,6 +35,8 @@ pub struct Screens {
     pub simulated: bool,
     /// What goes out.
     pub outbox: Arc<Outbox>,
+    /// What is refused.
+    pub quarantine: Arc<Quarantine>,
 }
 
 /// Where a long timeline goes on.
@@ -61,8 +64,22 @@ impl Screens {
             script: self.assets.script(),
             now,
             simulated: self.simulated,
-            forwarding: None,
+            forwarding: Vec::new(),
+            refused: Vec::new(),
         }
+    }
+
+    /// The frame of the screens that one begins with: it says what waits for the owner.
+    async fn frame_with_news(&self, now: Millis) -> Frame {
+        let forwarding = self.outbox.status().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "where forwarding stands is not known");
+            Vec::new()
+        });
+        let refused = self.quarantine.alarms().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "whether deliveries are refused is not known");
+            Vec::new()
+        });
+        Frame { forwarding, refused, ..self.frame(now) }
     }
 
     /// The store did not answer.
@@ -90,7 +107,8 @@ impl Screens {
 pub async fn funnels(State(screens): State<Arc<Screens>>) -> Response {
     let now = now();
     let found = screens.report.funnels(&screens.own, now).await;
-    screens.answer(now, found.map(|items| move |frame: &Frame| app::aurea::funnels(frame, &items)))
+    let frame = screens.frame_with_news(now).await;
+    screens.answer(now, found.map(|items| move |_: &Frame| app::aurea::funnels(&frame, &items)))
 }
 
 /// `GET /aurea/funnels/{funnel}`
@@ -100,12 +118,8 @@ pub async fn funnel(State(screens): State<Arc<Screens>>, Path(funnel): Path<Stri
     };
     let now = now();
     let found = screens.report.funnel(&funnel, now).await;
-    let forwarding = screens.outbox.status().await.unwrap_or_else(|error| {
-        tracing::error!(%error, "where forwarding stands is not known");
-        None
-    });
-    let show = |page| move |frame: &Frame| app::aurea::funnel(&Frame { forwarding, ..frame.clone() }, &page);
-    screens.answer(now, found.map(show))
+    let frame = screens.frame_with_news(now).await;
+    screens.answer(now, found.map(|page| move |_: &Frame| app::aurea::funnel(&frame, &page)))
 }
 
 /// `GET /aurea/funnels/{funnel}/sessions`

@@ -61,6 +61,7 @@ pub(super) struct Site {
     pub(super) mode: Option<String>,
     pub(super) root: String,
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) metrics: String,
 }
 
 impl Default for Site {
@@ -71,6 +72,7 @@ impl Default for Site {
             mode: None,
             root: "target/site".into(),
             trusted_proxies: Vec::new(),
+            metrics: "owner".into(),
         }
     }
 }
@@ -93,12 +95,18 @@ impl Default for Store {
 pub(super) struct Whop {
     pub(super) checkout_url: Option<String>,
     pub(super) plan_id: Option<String>,
+    pub(super) company_id: Option<String>,
     pub(super) api_url: String,
 }
 
 impl Default for Whop {
     fn default() -> Self {
-        Self { checkout_url: None, plan_id: None, api_url: "https://api.whop.com/api/v1".into() }
+        Self {
+            checkout_url: None,
+            plan_id: None,
+            company_id: None,
+            api_url: "https://api.whop.com/api/v1".into(),
+        }
     }
 }
 

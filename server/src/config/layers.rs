@@ -20,6 +20,7 @@ const PLAIN_NAMES: &[(&str, &str)] = &[
     ("TTR_WEBHOOK_URL", "webhooks.url"),
     ("WHOP_CHECKOUT_URL", "whop.checkout_url"),
     ("WHOP_PLAN_ID", "whop.plan_id"),
+    ("WHOP_COMPANY_ID", "whop.company_id"),
     ("WHOP_API_URL", "whop.api_url"),
 ];
 

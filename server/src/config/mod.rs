@@ -95,6 +95,8 @@ pub struct Site {
     pub root: PathBuf,
     /// Proxies that may say in whose name they ask (`X-Forwarded-For`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether `/metrics` is shown to everybody.
+    pub open_metrics: bool,
 }
 
 impl Site {
@@ -248,7 +250,16 @@ fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
     let proxies: Result<Vec<IpNet>, _> = file.trusted_proxies.iter().map(network).collect();
     let proxies = proxies.map_err(|_| "must be networks or addresses such as \"10.0.0.0/8\"");
     let trusted_proxies = faults.check("site.trusted_proxies", proxies)?;
-    Some(Site { addr: addr?, url: url?, root: PathBuf::from(&file.root), trusted_proxies })
+    let open_metrics = match file.metrics.as_str() {
+        "owner" => Some(false),
+        "open" => Some(true),
+        _ => {
+            faults.add("site.metrics", "must be \"owner\" or \"open\"");
+            None
+        }
+    };
+    let root = PathBuf::from(&file.root);
+    Some(Site { addr: addr?, url: url?, root, trusted_proxies, open_metrics: open_metrics? })
 }
 
 /// Whether only this machine reaches it.
@@ -319,7 +330,8 @@ fn whop(
         }
     };
     let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
-    Some(whop::Settings { checkout_url, api, webhook_keys })
+    let company_id = file.company_id.clone();
+    Some(whop::Settings { checkout_url, api, webhook_keys, company_id })
 }
 
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {

@@ -115,6 +115,7 @@ impl Rooms {
             checkout_url: config.site.url.clone(),
             api: None,
             webhook_keys: vec![Key::raw(&String::from_utf8_lossy(SECRET))],
+            company_id: None,
         };
         let provider: Arc<dyn Provider> = Arc::new(Whop::new(settings, reqwest::Client::builder().build()?));
         let funnel = config.funnel.id.clone();

@@ -11,6 +11,9 @@ use super::event::{Event, FunnelId};
 use super::ledger::{Conversion, Payment};
 use super::outbox::Listener;
 
+/// SHA-256 of a delivery's body.
+pub type Digest = [u8; 32];
+
 /// A signed webhook request that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -24,6 +27,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// The body, byte for byte.
     pub body: Vec<u8>,
+    /// The body's digest.
+    pub digest: Digest,
     /// When it arrived.
     pub received_at: Millis,
     /// The provider's id of the payment that it told of.
@@ -77,6 +82,11 @@ pub struct Committed {
     pub new_events: Vec<bool>,
     /// Whether the delivery was new; `false` when there was none.
     pub new_delivery: bool,
+    /// Whether there is a delivery with the same id and another body: that one stands, this one is kept beside it, and nothing
+    /// else of the commit was written.
+    pub conflict: bool,
+    /// Whether deliveries of the same provider were refused since its last good one.
+    pub after_refusals: bool,
     /// The sessions that are not as they were.
     pub changed: Vec<(FunnelId, SessionId)>,
 }

@@ -176,6 +176,30 @@ pub fn body_of<'a>(events: impl IntoIterator<Item = &'a RawValue>) -> Vec<u8> {
     format!("{{\"events\":[{}]}}", events.join(",")).into_bytes()
 }
 
+/// An event that a body tells of, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its name.
+    pub name: String,
+    /// Its session.
+    pub session_id: Option<String>,
+}
+
+/// The events that a body tells of, whatever its form.
+pub fn told_by(body: &[u8]) -> Vec<Told> {
+    let read = |name: &Value, session_id: &Value| {
+        Some(Told { name: name.as_str()?.to_owned(), session_id: session_id.as_str().map(str::to_owned) })
+    };
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    match body["events"].as_array() {
+        Some(events) => events
+            .iter()
+            .filter_map(|event| read(&event["eventName"], &event["context"]["session"]["sessionId"]))
+            .collect(),
+        None => read(&body["type"], &body["data"]["sessionId"]).into_iter().collect(),
+    }
+}
+
 /// The two halves of a body; `None` if it can't be halved.
 pub fn halves(body: &[u8]) -> Option<[Vec<u8>; 2]> {
     let events = events_in(body);
@@ -276,6 +300,11 @@ mod tests {
         let aurea = super::rows(&AUREA, &events[..1]).remove(0);
         assert_ne!(first.id, aurea.id, "each destination has keys of its own");
         assert_eq!(halves(&first.body), None);
+        for row in [first, &aurea] {
+            let told = Told { name: "checkout_completed".into(), session_id: Some("s1".into()) };
+            assert_eq!(told_by(&row.body), [told]);
+        }
+        assert_eq!(told_by(b"nonsense"), []);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use axum::http::{HeaderMap, StatusCode};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use crate::buckets::Buckets;
 use crate::client::{Clients, is_public};
 use crate::error::ApiError;
 
@@ -18,35 +18,26 @@ const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Requests at once.
 const BURST: NonZeroU32 = NonZeroU32::new(120).unwrap();
 
-/// Addresses remembered before those that are quiet again are forgotten.
-const REMEMBERED: usize = 10_000;
-
 /// Counts requests by address.
 pub struct Limit {
     clients: Clients,
-    buckets: DefaultKeyedRateLimiter<IpAddr>,
+    buckets: Buckets,
 }
 
 impl Limit {
     /// Counts by the addresses that `clients` finds.
     pub fn new(clients: Clients) -> Self {
-        let quota = Quota::per_second(PER_SECOND).allow_burst(BURST);
-        Self { clients, buckets: RateLimiter::keyed(quota) }
+        Self { clients, buckets: Buckets::new(PER_SECOND, BURST) }
     }
 
     /// 429 if the client has asked too often.
     pub fn admit(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
         let client = self.clients.client(peer, headers);
-        if !is_public(client) {
+        if !is_public(client) || self.buckets.admit(client) {
             return Ok(());
         }
-        if self.buckets.len() > REMEMBERED {
-            self.buckets.retain_recent();
-        }
-        self.buckets.check_key(&client).map_err(|_| {
-            let message = "too many requests from this address; try again in a moment";
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
-        })
+        let message = "too many requests from this address; try again in a moment";
+        Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message))
     }
 }
 

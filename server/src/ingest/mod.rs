@@ -22,6 +22,7 @@ use crate::domain::money::Currency;
 use crate::domain::outbox::Listener;
 use crate::error::ApiError;
 use crate::failpoints;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use limit::Limit;
 use sender::Gate;
@@ -118,14 +119,22 @@ impl Collector {
         }
         let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
         let told = events.iter().enumerate().filter_map(conversion).collect();
-        let new_events = if events.is_empty() {
-            Vec::new()
-        } else {
-            let forward_to = self.forward_to.clone();
-            let commit = Commit { events, told, forward_to, ..Commit::default() };
-            let new_events = self.store.commit(commit).await?.new_events;
-            failpoints::reach("events.after_commit");
-            new_events
+        let new_events = match events.first() {
+            None => Vec::new(),
+            Some(first) => {
+                let (session_id, count) = (first.session_id.clone(), events.len());
+                let forward_to = self.forward_to.clone();
+                let commit = Commit { events, told, forward_to, ..Commit::default() };
+                let committed = self.store.commit(commit).await;
+                let committed = committed.inspect_err(|error| {
+                    let (funnel, source) = (sender.funnel.as_str(), sender.source.as_str());
+                    // Not louder: a store that ails says so itself, and everybody sends again.
+                    tracing::debug!(funnel, source, %session_id, events = count, %error, "a batch is not recorded");
+                });
+                let new_events = committed?.new_events;
+                failpoints::reach("events.after_commit");
+                new_events
+            }
         };
         Ok(results(parsed, new_events))
     }
@@ -136,6 +145,7 @@ pub async fn collect(
     State(gate): State<Arc<Gate>>,
     State(limit): State<Arc<Limit>>,
     State(collector): State<Arc<Collector>>,
+    State(metrics): State<Arc<Metrics>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -146,7 +156,11 @@ pub async fn collect(
     }
     let body = body
         .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
-    Ok(Json(collector.collect(sender, &body, now()).await?))
+    let source = sender.source.as_str();
+    let results = collector.collect(sender, &body, now()).await?;
+    let dropped = results.results.iter().filter(|result| result.result == Outcome::Dropped);
+    metrics.events(source, "dropped", dropped.count()); // the others are counted where they are written
+    Ok(Json(results))
 }
 
 fn results(parsed: Vec<Result<Parsed, Refused>>, new_events: Vec<bool>) -> Results {

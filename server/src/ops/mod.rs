@@ -12,8 +12,13 @@ use crate::site::Pages;
 use crate::stopping::Stopping;
 use crate::store::Store;
 
+pub mod backup;
 pub mod doctor;
+pub mod forward;
 pub mod login;
+pub mod metrics;
+mod process;
+pub mod restore;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Json<Value> {

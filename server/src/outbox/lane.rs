@@ -2,24 +2,28 @@
 //! that one destination's trouble is nobody else's.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Carrier;
 use super::gate::{FRESH, Gate, Turn};
-use super::step::{self, Step};
-use super::verdict::{Verdict, judge};
+use super::step;
+use super::verdict::{Reply, Verdict, judge};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::domain::outbox::Destination;
 use crate::failpoints;
 use crate::store::StoreError;
-use crate::store::outbox::{Claim, Claimed, Later, OutboxStore, Ticket};
+use crate::store::outbox::{Claim, Claimed, Later, OutboxStore, Step, Ticket};
+use crate::supervise::broke;
 
 /// How long a claim lasts: well beyond the longest try, so that a row is not sent twice while somebody is at it.
 const CLAIM: Millis = 60 * 1000;
@@ -27,10 +31,13 @@ const CLAIM: Millis = 60 * 1000;
 /// A store that does not do its part is asked again after this.
 const STORE_PAUSE: Millis = 1000;
 
+/// A clock that goes back by less is as good as right.
+const SET_BACK: Millis = 10 * 1000;
+
 /// What is under way when the program stops may take this long; then its claims are released.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Parked rows that are driven in one write.
+/// Rows that are driven in one write: others wait for the writer meanwhile.
 const DRIVEN: usize = 1000;
 
 /// Somebody wants to know when there is nothing more to send for now.
@@ -49,44 +56,83 @@ pub(super) struct Lane {
     pub(super) clock: Arc<dyn Clock>,
     /// Rows sent since the start.
     pub(super) sent: AtomicU64,
-    gate: Mutex<Gate>,
 }
 
-/// What is under way.
+/// A row, and what came back for it.
+struct Answered {
+    row: Claimed,
+    reply: Result<Reply, String>,
+}
+
+/// What is under way, and how much may be.
+#[derive(Default)]
 struct UnderWay {
-    sends: JoinSet<()>,
+    gate: Gate,
+    sends: JoinSet<Answered>,
+    /// Of the sends.
     tickets: HashMap<Id, Ticket>,
+    /// An answered row holds no place any more while it is written what became of it.
+    settles: JoinSet<()>,
+    /// The latest time that was seen.
+    latest: Millis,
 }
 
 impl UnderWay {
-    fn ended(&mut self, joined: Result<(Id, ()), tokio::task::JoinError>) {
-        let id = match joined {
-            Ok((id, ())) => id,
+    /// A claim that ended before its send did, as when a clock is set, is had again: the row is not sent twice at a time.
+    fn renew(&mut self, ticket: &Ticket) -> bool {
+        let under_way = self.tickets.values_mut().find(|known| known.id == ticket.id);
+        under_way.map(|known| *known = ticket.clone()).is_some()
+    }
+
+    /// This send and all others that have ended by now.
+    fn answered(&mut self, joined: Joined) -> Vec<Answered> {
+        let mut answered = Vec::new();
+        let mut next = Some(joined);
+        while let Some(joined) = next {
+            answered.extend(self.ended(joined));
+            next = self.sends.try_join_next_with_id();
+        }
+        answered
+    }
+
+    fn ended(&mut self, joined: Joined) -> Option<Answered> {
+        match joined {
+            Ok((id, mut answered)) => {
+                answered.row.ticket = self.tickets.remove(&id)?;
+                Some(answered)
+            }
             Err(error) => {
                 tracing::error!(%error, "a send broke; its row is tried again when the claim ends");
-                error.id()
+                self.tickets.remove(&error.id());
+                None
             }
-        };
-        self.tickets.remove(&id);
+        }
     }
 }
+
+type Joined = Result<(Id, Answered), JoinError>;
 
 impl Lane {
     pub(super) fn new(store: Arc<dyn OutboxStore>, carrier: Arc<dyn Carrier>, clock: Arc<dyn Clock>) -> Self {
         let destination = carrier.listener().destination;
-        Self { store, carrier, destination, clock, sent: AtomicU64::new(0), gate: Mutex::default() }
+        Self { store, carrier, destination, clock, sent: AtomicU64::new(0) }
     }
 
-    /// Works until it is told to stop.
+    /// Works until it is told to stop. What was under way when it broke is sent again under its key.
     pub(super) async fn run(self: Arc<Self>, mut asks: mpsc::Receiver<Ask>, mut stop: watch::Receiver<()>) {
+        while broke("the outbox", self.work(&mut asks, &mut stop)).await {}
+    }
+
+    async fn work(self: &Arc<Self>, asks: &mut mpsc::Receiver<Ask>, stop: &mut watch::Receiver<()>) {
         let mut news = self.store.news();
-        let mut under_way = UnderWay { sends: JoinSet::new(), tickets: HashMap::new() };
+        let mut under_way = UnderWay::default();
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         self.recover().await;
         loop {
+            failpoints::reach("outbox.lane");
             news.mark_unchanged();
             let wake = self.send_what_is_due(&mut under_way).await;
-            if under_way.sends.is_empty() {
+            if under_way.sends.is_empty() && under_way.settles.is_empty() {
                 // Nothing to be sent now, nothing under way: whoever asked may go.
                 for done in waiting.drain(..) {
                     let _ = done.send(()); // they may have gone already
@@ -95,14 +141,13 @@ impl Lane {
             tokio::select! {
                 _ = stop.changed() => break,
                 Some(joined) = under_way.sends.join_next_with_id() => {
-                    under_way.ended(joined);
-                    while let Some(joined) = under_way.sends.try_join_next_with_id() {
-                        under_way.ended(joined);
-                    }
+                    let answered = under_way.answered(joined);
+                    self.settle(answered, &mut under_way);
                 }
+                Some(_) = under_way.settles.join_next() => {} // children may be due
                 Some(ask) = asks.recv() => {
                     if ask.drive {
-                        self.drive().await;
+                        self.drive(&mut under_way.gate).await;
                     }
                     waiting.push(ask.done);
                 }
@@ -117,10 +162,11 @@ impl Lane {
     async fn send_what_is_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Millis {
         loop {
             let now = self.clock.now();
-            let free = self.gate().free(under_way.sends.len(), now);
+            self.mind_the_clock(now, under_way).await;
+            let free = under_way.gate.free(under_way.sends.len(), now);
             if free == 0 {
                 // The end of something under way, or the gate's time, is the next occasion.
-                let opens_at = self.gate().opens_at().filter(|_| under_way.sends.is_empty());
+                let opens_at = under_way.gate.opens_at().filter(|_| under_way.sends.is_empty());
                 return opens_at.unwrap_or(now + CLAIM);
             }
             let claimed = match self.claim(free, now).await {
@@ -133,7 +179,10 @@ impl Lane {
             let all = claimed.len() < free;
             for row in claimed {
                 let ticket = row.ticket.clone();
-                let send = under_way.sends.spawn(Arc::clone(self).send(row));
+                if under_way.renew(&ticket) {
+                    continue;
+                }
+                let send = under_way.sends.spawn(Arc::clone(self).send(row).in_current_span());
                 under_way.tickets.insert(send.id(), ticket);
             }
             if all {
@@ -148,64 +197,86 @@ impl Lane {
         }
     }
 
+    /// A clock that was set back would keep everybody waiting for times that it had told of before.
+    async fn mind_the_clock(&self, now: Millis, under_way: &mut UnderWay) {
+        if now < under_way.latest - SET_BACK {
+            tracing::warn!(by = under_way.latest - now, "the clock was set back; what waits is due now");
+            self.make_due(&mut under_way.gate, now).await;
+            under_way.latest = now;
+        }
+        under_way.latest = under_way.latest.max(now);
+    }
+
     async fn claim(&self, places: usize, now: Millis) -> Result<Vec<Claimed>, StoreError> {
         let claim_id = Uuid::now_v7().to_string();
-        let until = now + CLAIM;
-        let destination = self.destination;
+        let (destination, until) = (self.destination, now + CLAIM);
         self.store.claim(Claim { claim_id, destination, places, fresh: FRESH, now, until }).await
     }
 
-    /// Sends one row and settles it.
-    async fn send(self: Arc<Self>, row: Claimed) {
-        failpoints::reach("outbox.claimed");
-        let reply = self.carrier.carry(&row, self.clock.now()).await;
+    /// Sends one row.
+    async fn send(self: Arc<Self>, row: Claimed) -> Answered {
+        let carried = async {
+            failpoints::reach("outbox.claimed");
+            self.carrier.carry(&row, self.clock.now()).await
+        };
+        let carried = AssertUnwindSafe(carried).catch_unwind().await;
+        let reply = carried.unwrap_or_else(|_| Err("the try broke by a fault of this program".to_owned()));
         failpoints::reach("outbox.before_mark");
+        Answered { row, reply }
+    }
+
+    /// Decides what becomes of rows that were answered, and has it recorded in one write.
+    fn settle(self: &Arc<Self>, answered: Vec<Answered>, under_way: &mut UnderWay) {
         let now = self.clock.now();
-        let verdict = judge(&reply, self.carrier.terms(), now);
-        let turn = self.gate().hear(&verdict, now);
-        let id = row.ticket.id.clone();
-        self.log(turn, &verdict, &id);
-        match self.settle(row, verdict, now).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!(row = id, "a claim had ended before its row was settled; it is sent again");
+        let (mut rows, mut works) = (Vec::with_capacity(answered.len()), false);
+        for Answered { row, reply } in answered {
+            let verdict = judge(&reply, self.carrier.terms(), now);
+            let turn = under_way.gate.hear(&verdict, now);
+            works |= turn == Some(Turn::Works);
+            self.log(turn, &verdict, &row.ticket.id);
+            let step = step::next(&row, verdict, now, rand::random());
+            self.log_parked(&row.ticket.id, &step);
+            rows.push((row.ticket, step));
+        }
+        let lane = Arc::clone(self);
+        under_way.settles.spawn(async move {
+            lane.record(rows).await;
+            if works && let Err(error) = lane.hasten(now).await {
+                tracing::debug!(%error, "rows that wait for another try go on waiting");
+            }
+        });
+    }
+
+    async fn record(&self, rows: Vec<(Ticket, Step)>) {
+        let gone = rows.iter().filter(|(_, step)| *step == Step::Gone).count();
+        match self.store.settle(rows).await {
+            Ok(held) => {
+                self.sent.fetch_add(gone as u64, Ordering::Relaxed);
+                let late = held.iter().filter(|held| !**held).count();
+                if late > 0 {
+                    tracing::warn!(
+                        late,
+                        "claims had ended before their rows were settled; they are sent again"
+                    );
+                }
             }
             Err(error) => {
-                tracing::debug!(row = id, %error, "what became of a row is not recorded; it is sent again");
-            }
-        }
-        if turn == Some(Turn::Works)
-            && let Err(error) = self.store.hasten(self.destination, now).await
-        {
-            tracing::debug!(%error, "rows that wait for another try go on waiting");
-        }
-    }
-
-    /// Records what becomes of a row. False if the claim is no longer held.
-    async fn settle(&self, row: Claimed, verdict: Verdict, now: Millis) -> Result<bool, StoreError> {
-        match step::next(&row, verdict, now, rand::random()) {
-            Step::Gone => {
-                let held = self.store.sent(row.ticket).await?;
-                self.sent.fetch_add(1, Ordering::Relaxed);
-                Ok(held)
-            }
-            Step::Stays(later) => {
-                self.log_if_parked(&row.ticket.id, &later);
-                self.store.put_back(row.ticket, later).await
-            }
-            Step::Children(children) => {
-                for child in &children {
-                    self.log_if_parked(&child.id, &child.later);
-                }
-                self.store.replace(row.ticket, children).await
+                tracing::debug!(%error, "what became of rows is not recorded; they are sent again");
             }
         }
     }
 
-    fn log_if_parked(&self, row: &str, later: &Later) {
-        if later.due_at.is_none() {
-            let (host, why) = (self.carrier.host(), &later.why);
-            tracing::warn!(host, row, why, "a row is parked: it waits until somebody sends it again");
+    fn log_parked(&self, row: &str, step: &Step) {
+        let parked = |row: &str, later: &Later| {
+            if later.due_at.is_none() {
+                let (host, why) = (self.carrier.host(), &later.why);
+                tracing::warn!(host, row, why, "a row is parked: it waits until somebody sends it again");
+            }
+        };
+        match step {
+            Step::Gone => {}
+            Step::Stays(later) => parked(row, later),
+            Step::Children(children) => children.iter().for_each(|child| parked(&child.id, &child.later)),
         }
     }
 
@@ -235,35 +306,46 @@ impl Lane {
     }
 
     /// Everything that is parked or waits for another try is due now, whatever the gate thinks.
-    async fn drive(&self) {
-        let (destination, now) = (self.destination, self.clock.now());
-        self.gate().ask(now);
-        let driven = async {
-            while self.store.unpark(destination, now, DRIVEN).await? == DRIVEN {}
-            self.store.hasten(destination, now).await
+    async fn drive(&self, gate: &mut Gate) {
+        let now = self.clock.now();
+        let unparked = async {
+            while self.store.unpark(self.destination, now, DRIVEN).await? == DRIVEN {}
+            Ok::<_, StoreError>(())
         };
-        if let Err(error) = driven.await {
-            tracing::error!(%error, "not all rows could be driven");
+        if let Err(error) = unparked.await {
+            tracing::error!(%error, "not all parked rows could be driven");
+        }
+        self.make_due(gate, now).await;
+    }
+
+    /// What waits for another try is due now, and may be tried.
+    async fn make_due(&self, gate: &mut Gate, now: Millis) {
+        gate.ask(now);
+        if let Err(error) = self.hasten(now).await {
+            tracing::debug!(%error, "rows that wait for another try go on waiting");
         }
     }
 
+    async fn hasten(&self, now: Millis) -> Result<(), StoreError> {
+        while self.store.hasten(self.destination, now, DRIVEN).await? == DRIVEN {}
+        Ok(())
+    }
+
     /// No new claims; what is under way may end, what does not is released.
-    async fn wind_down(&self, mut under_way: UnderWay) {
+    async fn wind_down(self: &Arc<Self>, mut under_way: UnderWay) {
         let ends = async {
             while let Some(joined) = under_way.sends.join_next_with_id().await {
-                under_way.ended(joined);
+                let answered = under_way.answered(joined);
+                self.settle(answered, &mut under_way);
             }
         };
         let _ = tokio::time::timeout(STOP_PATIENCE, ends).await; // what is left is released
         under_way.sends.shutdown().await;
+        while under_way.settles.join_next().await.is_some() {}
         for ticket in under_way.tickets.into_values() {
             if let Err(error) = self.store.release(ticket, self.clock.now()).await {
                 tracing::error!(%error, "a claim could not be released; it ends by itself");
             }
         }
-    }
-
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

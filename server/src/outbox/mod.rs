@@ -3,20 +3,22 @@
 //! At least once, and once in effect: each row is one body under one key until it was taken or stands parked before the
 //! owner's eyes. Nothing is dropped. A new destination is one file here: a [`Carrier`] and the name of its rows.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use app::aurea::model::Forwarding;
-use app::server_fns::Forwarded;
+use app::aurea::model::{Forwarding, ParkedItem};
+use app::server_fns::{Forwarded, Told};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::domain::Millis;
-use crate::domain::outbox::Listener;
-use crate::store::outbox::{Claimed, OutboxFigures, OutboxStore};
+use crate::domain::outbox::{Listener, told_by};
+use crate::store::outbox::{Claimed, OutboxFigures, OutboxStore, Parked};
 use crate::store::{Store, StoreError};
 use lane::{Ask, Lane};
 use verdict::{Reply, Terms};
@@ -30,6 +32,9 @@ pub mod schedule;
 pub mod step;
 pub mod verdict;
 pub mod webhooks;
+
+/// Parked rows that a screen lists.
+const PARKED_SHOWN: usize = 10;
 
 /// Brings a row to its destination.
 #[async_trait]
@@ -59,8 +64,12 @@ pub struct Outbox {
 /// Where a destination stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Its host.
-    pub host: String,
+    /// Its name.
+    pub destination: String,
+    /// Its host; `None` if the settings name it no more: its rows are kept.
+    pub host: Option<String>,
+    /// Rows sent since the start.
+    pub sent: u64,
     /// Its rows.
     pub figures: OutboxFigures,
 }
@@ -74,7 +83,9 @@ impl Outbox {
         let start = |carrier| {
             let (asks, asked) = mpsc::channel(16);
             let lane = Arc::new(Lane::new(Arc::clone(&store), carrier, Arc::clone(clock)));
-            running.spawn(Arc::clone(&lane).run(asked, stop.subscribe()));
+            // So that all that it logs says for whom.
+            let span = tracing::error_span!("outbox", destination = lane.destination.0);
+            running.spawn(Arc::clone(&lane).run(asked, stop.subscribe()).instrument(span));
             (lane, asks)
         };
         let lanes = carriers.into_iter().map(start).collect();
@@ -93,9 +104,11 @@ impl Outbox {
         let before = sent();
         let _ = tokio::time::timeout(patience, self.settle(true)).await; // it goes on by itself
         let mut driven = Forwarded { sent: sent() - before, ..Forwarded::default() };
-        for standing in self.standings().await? {
-            driven.waiting += standing.figures.waiting;
-            driven.parked += standing.figures.parked;
+        for Standing { destination, host, figures, .. } in self.standings().await? {
+            let OutboxFigures { waiting, parked, last_error, .. } = figures;
+            driven.waiting += waiting;
+            driven.parked += parked;
+            driven.destinations.push(Told { destination, host, waiting, parked, last_error });
         }
         Ok(driven)
     }
@@ -118,26 +131,46 @@ impl Outbox {
         }
     }
 
-    /// Where each destination stands.
+    /// Where each destination stands: those that are told first, then those for which only rows are left.
     pub async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
-        let mut standings = Vec::with_capacity(self.lanes.len());
-        for (lane, _) in &self.lanes {
-            let figures = self.store.outbox_figures(lane.destination).await?;
-            standings.push(Standing { host: lane.carrier.host().to_owned(), figures });
-        }
+        let mut figures = self.store.outbox_figures().await?;
+        let told = self.lanes.iter().map(|(lane, _)| {
+            let destination = lane.destination.0.to_owned();
+            let figures = figures.remove(&destination).unwrap_or_default();
+            let (host, sent) = (lane.carrier.host().to_owned(), lane.sent.load(Ordering::Relaxed));
+            Standing { destination, host: Some(host), sent, figures }
+        });
+        let mut standings: Vec<Standing> = told.collect();
+        let left = figures.into_iter();
+        standings.extend(left.map(|(destination, figures)| Standing {
+            destination,
+            host: None,
+            sent: 0,
+            figures,
+        }));
         Ok(standings)
     }
 
-    /// Where forwarding stands, as the owner's screens show it; `None` if nothing is forwarded.
-    pub async fn status(&self) -> Result<Option<Forwarding>, StoreError> {
-        let first = self.standings().await?.into_iter().next();
-        Ok(first.map(|Standing { host, figures }| Forwarding {
-            host,
-            waiting: figures.waiting,
-            parked: figures.parked,
-            oldest_at: figures.oldest_at,
-            last_error: figures.last_error,
-        }))
+    /// Where forwarding stands, as the owner's screens show it.
+    pub async fn status(&self) -> Result<Vec<Forwarding>, StoreError> {
+        let mut status = Vec::new();
+        for Standing { destination, host, figures, .. } in self.standings().await? {
+            let parked = if figures.parked == 0 {
+                vec![]
+            } else {
+                self.store.parked(&destination, PARKED_SHOWN).await?
+            };
+            status.push(Forwarding {
+                destination,
+                host,
+                waiting: figures.waiting,
+                parked: figures.parked,
+                oldest_at: figures.oldest_at,
+                last_error: figures.last_error,
+                given_up: parked.into_iter().map(parked_item).collect(),
+            });
+        }
+        Ok(status)
     }
 
     /// Takes nothing new, lets what is under way end, releases the rest. Before the store is closed.
@@ -145,5 +178,20 @@ impl Outbox {
         self.stop.send_replace(());
         let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         while running.join_next().await.is_some() {}
+    }
+}
+
+/// What a parked row tells of, for people.
+fn parked_item(row: Parked) -> ParkedItem {
+    let told = told_by(&row.body);
+    let session_ids: BTreeSet<&String> = told.iter().filter_map(|event| event.session_id.as_ref()).collect();
+    let session_id = session_ids.first().filter(|_| session_ids.len() == 1).map(ToString::to_string);
+    let names: BTreeSet<String> = told.into_iter().map(|event| event.name).collect();
+    ParkedItem {
+        events: names.into_iter().collect(),
+        funnel: row.funnel,
+        session_id,
+        why: row.why,
+        written_at: row.created_at,
     }
 }

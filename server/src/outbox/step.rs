@@ -5,18 +5,7 @@ use super::schedule;
 use super::verdict::{Ease, Fate, Verdict};
 use crate::domain::Millis;
 use crate::domain::outbox::{body_of, child_id, events_in, halves};
-use crate::store::outbox::{Child, Claimed, Later};
-
-/// What becomes of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// It was sent.
-    Gone,
-    /// It stays.
-    Stays(Later),
-    /// Children take its place.
-    Children(Vec<Child>),
-}
+use crate::store::outbox::{Child, Claimed, Later, Step};
 
 /// The step after a try; `chance`, in `0.0..1.0`, spreads the retries.
 pub fn next(row: &Claimed, verdict: Verdict, now: Millis, chance: f64) -> Step {

@@ -33,6 +33,14 @@ pub trait Provider: Send + Sync {
         now: Millis,
     ) -> Result<Option<String>, signature::Rejection>;
 
+    /// The headers that are read of a delivery: what must be kept of one to verify it again.
+    fn headers(&self) -> &'static [&'static str];
+
+    /// The account that a delivery speaks of, if it is another than the configured one.
+    fn foreign_account(&self, _body: &[u8]) -> Option<String> {
+        None
+    }
+
     /// Reads what an authentic delivery says.
     fn parse(&self, body: &[u8]) -> Notice;
 }

@@ -15,6 +15,9 @@ use crate::domain::Millis;
 /// How far a signed time may lie from ours, both ways, in seconds (Standard Webhooks, Stripe, Whop).
 const TOLERANCE_SECONDS: i64 = 300;
 
+/// Bytes of a signature.
+const LENGTH: usize = 32;
+
 /// A key that deliveries may be signed with.
 #[derive(Clone, Debug)]
 pub struct Key(SecretSlice<u8>);
@@ -42,7 +45,7 @@ pub enum Rejection {
     /// A header that the scheme needs is not there.
     #[error("the signature headers are missing")]
     Missing,
-    /// A header is not of the scheme's form.
+    /// A header is not of the scheme's form, or there twice.
     #[error("the signature headers are malformed")]
     Malformed,
     /// Signed too long ago, or in the future.
@@ -53,8 +56,13 @@ pub enum Rejection {
     Wrong,
 }
 
+/// Takes a header that is there once: of two, somebody else may have read the other.
 fn header<'a>(headers: &'a HeaderMap, header_name: &str) -> Result<&'a str, Rejection> {
-    let value = headers.get(header_name).ok_or(Rejection::Missing)?;
+    let mut values = headers.get_all(header_name).iter();
+    let value = values.next().ok_or(Rejection::Missing)?;
+    if values.next().is_some() {
+        return Err(Rejection::Malformed);
+    }
     value.to_str().map_err(|_| Rejection::Malformed)
 }
 
@@ -68,7 +76,11 @@ fn seconds(text: &str, now: Millis) -> Result<i64, Rejection> {
     Ok(signed_at)
 }
 
+/// Signatures of a length that no key makes are none.
 fn any_matches(keys: &[Key], signed_text: &[&[u8]], signatures: &[Vec<u8>]) -> Result<(), Rejection> {
+    if !signatures.iter().any(|signature| signature.len() == LENGTH) {
+        return Err(Rejection::Malformed);
+    }
     let matches = |key: &Key| signatures.iter().any(|signature| key.signed(signed_text, signature));
     if keys.iter().any(matches) { Ok(()) } else { Err(Rejection::Wrong) }
 }
@@ -149,9 +161,12 @@ mod tests {
         assert_eq!(standard_webhooks(&good, BODY, &[Key::raw("ws_other")], NOW), Err(Rejection::Wrong));
         assert_eq!(standard_webhooks(&good, b"{}", &keys, NOW), Err(Rejection::Wrong));
         assert_eq!(standard_webhooks(&good, BODY, &[], NOW), Err(Rejection::Wrong));
-        for (field, value) in
-            [("webhook-id", "msg_2"), ("webhook-timestamp", "1703001201"), ("webhook-signature", "v1,AAAA")]
-        {
+        let others = signed_by_the_library("ws_other", NOW / 1000)["webhook-signature"].clone();
+        for (field, value) in [
+            ("webhook-id", "msg_2"),
+            ("webhook-timestamp", "1703001201"),
+            ("webhook-signature", others.to_str().unwrap()),
+        ] {
             let mut changed = good.clone();
             changed.insert(field, value.parse().unwrap());
             assert_eq!(standard_webhooks(&changed, BODY, &keys, NOW), Err(Rejection::Wrong), "{field}");
@@ -160,6 +175,24 @@ mod tests {
             let mut missing = good.clone();
             missing.remove(field);
             assert_eq!(standard_webhooks(&missing, BODY, &keys, NOW), Err(Rejection::Missing), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_signature_or_stands_there_twice_is_malformed() {
+        let keys = [Key::raw("ws_secret")];
+        let good = signed_by_the_library("ws_secret", NOW / 1000);
+        let signature = good["webhook-signature"].to_str().unwrap();
+        for odd in ["", "v1,", "v1,AAAA", &signature[..signature.len() - 4], &signature.replace("v1,", "v2,")]
+        {
+            let mut changed = good.clone();
+            changed.insert("webhook-signature", odd.parse().unwrap());
+            assert_eq!(standard_webhooks(&changed, BODY, &keys, NOW), Err(Rejection::Malformed), "{odd}");
+        }
+        for field in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            let mut twice = good.clone();
+            twice.append(field, good[field].clone());
+            assert_eq!(standard_webhooks(&twice, BODY, &keys, NOW), Err(Rejection::Malformed), "{field}");
         }
     }
 
@@ -208,8 +241,9 @@ mod tests {
         };
         assert_eq!(check(&format!("t=1703001200,v1={hex}")), Ok(()));
         assert_eq!(check(&format!("t=1703001200,v1=00,v1={hex},v0=ff")), Ok(()));
-        assert_eq!(check(&format!("t=1703001200,v0={hex}")), Err(Rejection::Wrong));
-        assert_eq!(check(&format!("t=1703001200,v1={}", &hex[..62])), Err(Rejection::Wrong));
+        assert_eq!(check(&format!("t=1703001200,v1={}", hex.replace('d', "c"))), Err(Rejection::Wrong));
+        assert_eq!(check(&format!("t=1703001200,v0={hex}")), Err(Rejection::Malformed));
+        assert_eq!(check(&format!("t=1703001200,v1={}", &hex[..62])), Err(Rejection::Malformed));
         assert_eq!(check(&format!("v1={hex}")), Err(Rejection::Malformed));
         assert_eq!(check(&format!("t=1703000000,v1={hex}")), Err(Rejection::Stale));
     }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub api: Option<Api>,
     /// Webhook secrets, several while rotating.
     pub webhook_keys: Vec<Key>,
+    /// The company whose deliveries count; without one, whatever is signed does.
+    pub company_id: Option<String>,
 }
 
 /// What `api` mode needs.
@@ -164,6 +166,15 @@ impl Provider for Whop {
         }
     }
 
+    fn headers(&self) -> &'static [&'static str] {
+        &["webhook-id", "webhook-timestamp", "webhook-signature", "x-whop-signature"]
+    }
+
+    fn foreign_account(&self, body: &[u8]) -> Option<String> {
+        let own = self.settings.company_id.as_deref()?;
+        serde_json::from_slice::<Company>(body).ok()?.id().filter(|company| company != own)
+    }
+
     fn parse(&self, body: &[u8]) -> Notice {
         match serde_json::from_slice::<Envelope>(body) {
             Ok(envelope) => envelope.read(),
@@ -173,6 +184,21 @@ impl Provider for Whop {
                 fact: Fact::Unparsable(error.to_string()),
             },
         }
+    }
+}
+
+/// Where v1 says whose delivery it is; older versions don't.
+#[derive(Deserialize)]
+struct Company {
+    #[serde(default)]
+    company_id: Value,
+    #[serde(default)]
+    data: Value,
+}
+
+impl Company {
+    fn id(self) -> Option<String> {
+        text(&self.company_id).or_else(|| text(&self.data["company"]["id"]))
     }
 }
 
@@ -296,6 +322,7 @@ mod tests {
             checkout_url: "https://whop.com/checkout/plan_1?d2c=true".parse().unwrap(),
             api: None,
             webhook_keys: vec![Key::raw("ws_1")],
+            company_id: Some("biz_1".to_owned()),
         };
         Whop::new(settings, reqwest::Client::new())
     }
@@ -360,6 +387,20 @@ mod tests {
         );
         assert_eq!(read.metadata.session_id.as_deref(), Some("first"));
         assert_eq!(read.metadata.anonymous_id.as_deref(), Some("a9"));
+    }
+
+    #[test]
+    fn only_a_delivery_that_names_another_company_is_foreign() {
+        for (body, foreign) in [
+            (r#"{"type":"payment.succeeded","company_id":"biz_2","data":{}}"#, Some("biz_2")),
+            (r#"{"type":"payment.succeeded","data":{"company":{"id":"biz_2"}}}"#, Some("biz_2")),
+            (r#"{"type":"payment.succeeded","company_id":"biz_1","data":{"company":{"id":"biz_1"}}}"#, None),
+            (r#"{"type":"payment.succeeded","company_id":null,"data":{"company":null}}"#, None),
+            (r#"{"action":"payment.succeeded","data":{}}"#, None),
+            ("not json", None),
+        ] {
+            assert_eq!(whop().foreign_account(body.as_bytes()).as_deref(), foreign, "{body}");
+        }
     }
 
     #[test]

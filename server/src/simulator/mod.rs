@@ -108,6 +108,7 @@ impl Simulator {
             checkout_url,
             api: self.inner.api_mode.then_some(api),
             webhook_keys: vec![Key::raw(self.inner.secret.expose_secret())],
+            company_id: None,
         }
     }
 

@@ -3,7 +3,8 @@
 //!
 //! - [`Store::commit`] writes a [`Commit`] whole or not at all, and answers only when it is on disk;
 //! - what a commit wrote, the next read sees;
-//! - a row that is already there stays as it is; only a payment's gaps are filled.
+//! - a row that is already there stays as it is; only a payment's gaps are filled;
+//! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +16,12 @@ use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{Conversion, Payment};
+use crate::domain::money::Currency;
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
 
 pub mod outbox;
+pub mod quarantine;
 pub mod sqlite;
 
 /// Why the store could not do it. The store itself logs what ails it, once when it begins and once when it ends: whoever is
@@ -143,6 +146,28 @@ pub struct FunnelFigures {
     pub sources: BTreeMap<Option<String>, Figures>,
 }
 
+/// What the ledger adds up to, over all time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// What conversions brought.
+    pub revenue: Vec<Sum>,
+    /// Payments that no session is known for.
+    pub unattributed: Vec<Sum>,
+}
+
+/// Payments of one funnel in one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// The funnel.
+    pub funnel: FunnelId,
+    /// The currency; `None` for amounts that can't be trusted.
+    pub currency: Option<Currency>,
+    /// How many.
+    pub payments: u64,
+    /// How much, in minor units.
+    pub minor: i64,
+}
+
 /// SHA-256 of a secret that is random enough not to be guessed.
 pub type SecretHash = [u8; 32];
 
@@ -154,7 +179,7 @@ pub type SessionCursor = (Millis, SessionId);
 
 /// The store.
 #[async_trait]
-pub trait Store: outbox::OutboxStore {
+pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
     /// Writes all of it, then answers; on an error nothing of it was written.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
@@ -177,12 +202,13 @@ pub trait Store: outbox::OutboxStore {
     /// Every funnel that has sessions.
     async fn funnels(&self) -> Result<Vec<FunnelId>, StoreError>;
 
-    /// The session of the visitor's newest checkout that began at `since` or later.
+    /// The session of the visitor's newest checkout that began at `since` or later, as it was known at `by`.
     async fn newest_checkout(
         &self,
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError>;
 
     /// Payments, newest first, at most `limit`.
@@ -192,6 +218,12 @@ pub trait Store: outbox::OutboxStore {
         filter: PaymentFilter,
         limit: usize,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// What the ledger adds up to.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// How many writes wait for the writer.
+    fn waiting(&self) -> usize;
 
     /// Tells of every session that a commit changes, from now on. Who listens too slowly misses some.
     fn changes(&self) -> broadcast::Receiver<Changed>;

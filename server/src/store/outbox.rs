@@ -5,6 +5,8 @@
 //!   may have it, and the late one changes nothing;
 //! - a row leaves the outbox only when it was sent, or when its children have taken its place.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -77,6 +79,17 @@ pub struct Child {
     pub later: Later,
 }
 
+/// What becomes of a row after a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It was sent: it goes.
+    Gone,
+    /// It stays.
+    Stays(Later),
+    /// Children take its place.
+    Children(Vec<Child>),
+}
+
 /// Where a destination's rows stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutboxFigures {
@@ -86,8 +99,23 @@ pub struct OutboxFigures {
     pub parked: u64,
     /// When the oldest of all of them was written.
     pub oldest_at: Option<Millis>,
+    /// When the oldest of those to be sent was written.
+    pub waiting_since: Option<Millis>,
     /// Why the last try failed, of those that are still there.
     pub last_error: Option<String>,
+}
+
+/// A row that waits to be driven by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// The funnel of its events.
+    pub funnel: String,
+    /// What it carries.
+    pub body: Vec<u8>,
+    /// When it was written.
+    pub created_at: Millis,
+    /// Why it was not taken.
+    pub why: String,
 }
 
 /// The outbox's rows.
@@ -99,24 +127,18 @@ pub trait OutboxStore: Send + Sync {
     /// Claims rows that are due.
     async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;
 
-    /// The row was sent: it goes. False if the claim is no longer held; so for all that follow.
-    async fn sent(&self, ticket: Ticket) -> Result<bool, StoreError>;
+    /// What becomes of rows that were tried. For each whether its claim was still held; if not, nothing of it changes.
+    async fn settle(&self, rows: Vec<(Ticket, Step)>) -> Result<Vec<bool>, StoreError>;
 
-    /// The row was not sent.
-    async fn put_back(&self, ticket: Ticket, later: Later) -> Result<bool, StoreError>;
-
-    /// Children take the row's place.
-    async fn replace(&self, ticket: Ticket, children: Vec<Child>) -> Result<bool, StoreError>;
-
-    /// The row was not tried after all: it is due at once, for anybody.
+    /// The row was not tried after all: it is due at once, for anybody. False if its claim is no longer held.
     async fn release(&self, ticket: Ticket, now: Millis) -> Result<bool, StoreError>;
 
     /// Asked once, before the first claim: gives up the claims of workers that are surely gone, so that their rows need
     /// not wait for the claims' end. A store that several programs share can't know and does nothing.
     async fn recover(&self, destination: Destination, now: Millis) -> Result<usize, StoreError>;
 
-    /// Rows that wait for another try are due at once.
-    async fn hasten(&self, destination: Destination, now: Millis) -> Result<usize, StoreError>;
+    /// At most `limit` rows that wait for another try are due at once.
+    async fn hasten(&self, destination: Destination, now: Millis, limit: usize) -> Result<usize, StoreError>;
 
     /// At most `limit` parked rows are due at once, as if they were new.
     async fn unpark(&self, destination: Destination, now: Millis, limit: usize) -> Result<usize, StoreError>;
@@ -124,6 +146,9 @@ pub trait OutboxStore: Send + Sync {
     /// When the next row is due, or a claim ends.
     async fn next_due(&self, destination: Destination) -> Result<Option<Millis>, StoreError>;
 
-    /// Where the destination's rows stand.
-    async fn outbox_figures(&self, destination: Destination) -> Result<OutboxFigures, StoreError>;
+    /// Where every destination stands that has rows, by name: one that is told nothing any more is among them.
+    async fn outbox_figures(&self) -> Result<BTreeMap<String, OutboxFigures>, StoreError>;
+
+    /// A destination's parked rows, newest first, at most `limit`.
+    async fn parked(&self, destination: &str, limit: usize) -> Result<Vec<Parked>, StoreError>;
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -64,7 +65,14 @@ impl Door {
         let addr = listener.local_addr().unwrap();
         let stopping = Stopping::default();
         let clients = Clients::new(Vec::new());
-        let served = tokio::spawn(accept::serve(listener, router, settings, clients, stopping.clone()));
+        let served = tokio::spawn(accept::serve(
+            listener,
+            router,
+            settings,
+            clients,
+            stopping.clone(),
+            Arc::default(),
+        ));
         Self { addr, stopping, served }
     }
 
@@ -76,25 +84,25 @@ impl Door {
 }
 
 /// A client that says what it likes.
-struct Peer(TcpStream);
+pub(crate) struct Peer(pub(crate) TcpStream);
 
 impl Peer {
-    async fn connect(addr: SocketAddr) -> Self {
+    pub(crate) async fn connect(addr: SocketAddr) -> Self {
         Self(TcpStream::connect(addr).await.unwrap())
     }
 
-    async fn says(&mut self, text: &str) {
+    pub(crate) async fn says(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    async fn get(&mut self, path: &str) -> Option<(u16, String)> {
+    pub(crate) async fn get(&mut self, path: &str) -> Option<(u16, String)> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: ttr\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
         self.0.write_all(request.as_bytes()).await.ok()?;
         self.answer().await
     }
 
     /// The next answer's status and body (of which the length is told, or none); `None` if the connection was closed.
-    async fn answer(&mut self) -> Option<(u16, String)> {
+    pub(crate) async fn answer(&mut self) -> Option<(u16, String)> {
         let head = self.head().await?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(str::parse);
         let mut body = vec![0; length.map_or(0, Result::unwrap)];
@@ -111,7 +119,7 @@ impl Peer {
     }
 
     /// Waits for the end of the connection, and says what still came.
-    async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let _ = soon(self.0.read_to_end(&mut rest)).await; // a reset is an end, too
         rest
@@ -129,7 +137,7 @@ impl Peer {
 }
 
 /// What must come to pass on any machine.
-async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), what).await.expect("it takes too long")
 }
 
@@ -143,7 +151,7 @@ async fn refused(addr: SocketAddr) {
     soon(refused).await;
 }
 
-fn address(url: &str) -> SocketAddr {
+pub(crate) fn address(url: &str) -> SocketAddr {
     url.trim_start_matches("http://").parse().unwrap()
 }
 

@@ -252,6 +252,19 @@ fn a_store_in_the_place_of_a_folder_is_named() {
 }
 
 #[test]
+fn deliveries_that_were_refused_one_after_the_other_are_named() {
+    let patient = Patient::sound();
+    let refused = |in_a_row: u32| {
+        patient.sql(&format!(
+            "INSERT OR REPLACE INTO refusal VALUES ('whop', {in_a_row}, 1700000000000, 'the signature does not match')"
+        ));
+        patient.complains()
+    };
+    snapshot("delivery_refused", &refused(1));
+    snapshot("deliveries_refused", &refused(7));
+}
+
+#[test]
 fn missing_built_files_are_named() {
     let mut patient = Patient::sound();
     patient.set("LEPTOS_SITE_ROOT", "nowhere");

@@ -105,6 +105,13 @@ impl Program {
         self.child.wait().unwrap().code()
     }
 
+    /// The memory that it has, KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) async fn session(&self, session_id: &str) -> Value {
         let url = format!("{}/api/aurea/funnels/ttr/sessions/{session_id}", self.url);
         self.client.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use app::event::SessionId;
@@ -395,6 +396,51 @@ async fn after_thirty_days_a_row_is_parked_and_never_dropped() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_keeps_nobody_waiting_for_what_it_said_before() {
+    let upstream = Upstream::start(says(401)).await;
+    let bench = Bench::start(&upstream.url);
+    bench.tell(&["e1"]).await; // the destination rests for five minutes, by a clock that is a day ahead
+    bench.tell(&["e2"]).await; // never tried
+    upstream.now_says(says(200));
+    bench.after(-9000).await;
+    assert_eq!(bench.waiting_and_parked().await, (2, 0), "clocks are put right by a little all the time");
+    bench.after(-24 * 3_600_000).await;
+    assert_eq!(bench.figures().await, OutboxFigures::default());
+    bench.tell(&["e3"]).await;
+    assert_eq!(bench.figures().await, OutboxFigures::default());
+}
+
+#[tokio::test]
+async fn a_row_whose_claim_ends_while_it_is_sent_is_not_sent_beside_itself() {
+    let (answer, answered) = tokio::sync::watch::channel(false);
+    let held = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&held);
+    let (url, server) = raw_upstream(move |mut stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut answered = answered.clone();
+        async move {
+            let _ = answered.wait_for(|answered| *answered).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        }
+    })
+    .await;
+    let patient = Aurea::new(&settings(&url), "store-1").unwrap();
+    let bench = Bench::start_with(vec![Arc::new(patient)]);
+    bench.commit(vec![stored_event("s1", "e1", "page_view", START)]).await;
+    until("it is under way", || async { held.load(Ordering::Relaxed) == 1 }).await;
+    bench.clock.0.send_modify(|now| *now += 31 * 24 * 3_600_000); // somebody set the clock
+    let claimed_again = || async {
+        bench.store.next_due(Aurea::DESTINATION).await.unwrap().is_some_and(|due| due > bench.clock.now())
+    };
+    until("the claim is renewed", claimed_again).await;
+    answer.send_replace(true);
+    bench.outbox.settled().await;
+    assert_eq!(bench.figures().await, OutboxFigures::default(), "its answer counts");
+    assert_eq!(held.load(Ordering::Relaxed), 1);
+    server.abort();
+}
+
+#[tokio::test]
 async fn whoever_stops_leaves_no_claims_behind() {
     let (url, server) = raw_upstream(|stream| async move {
         let _held = stream;
@@ -526,7 +572,7 @@ async fn the_owner_alone_forwards_by_hand() {
         app.get(path).bearer_auth(TOKEN).send().await.unwrap().status(),
         StatusCode::METHOD_NOT_ALLOWED
     );
-    assert_eq!(drive(&app).await, json!({"sent": 0, "waiting": 0, "parked": 0}));
+    assert_eq!(drive(&app).await, json!({"sent": 0, "waiting": 0, "parked": 0, "destinations": []}));
 }
 
 #[tokio::test]
@@ -536,8 +582,11 @@ async fn what_was_parked_goes_out_by_hand() {
     app.browser_posts(&batch("s1", &[("page_view", 1000)])).await;
     until("it is parked", || async { !upstream.calls().is_empty() }).await;
     upstream.now_says(says(200));
-    until("it is sent", || async { drive(&app).await == json!({"sent": 0, "waiting": 0, "parked": 0}) })
-        .await;
+    until("it is sent", || async {
+        let driven = drive(&app).await;
+        driven["waiting"] == 0 && driven["parked"] == 0
+    })
+    .await;
     assert_eq!(upstream.calls().last().unwrap().key, upstream.calls()[0].key);
 }
 

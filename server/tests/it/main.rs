@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that can't go on has failed
 
 mod accept;
+mod backlog;
+mod backup;
 mod checkout;
 mod collector;
 mod crash;
@@ -13,14 +15,24 @@ mod disk;
 mod doctor;
 mod durability;
 mod endpoint;
+mod forward;
 mod forwarding;
+mod hostile;
 mod login;
+mod metrics;
+mod outbox_model;
 mod owner;
+#[cfg(feature = "failpoints")]
+mod panics;
+mod quarantine;
 mod screens;
+mod secrets;
 mod site;
 mod startup;
 mod store;
 mod store_outbox;
+mod store_quarantine;
 mod support;
+mod unreachable;
 mod upstream;
 mod webhook;

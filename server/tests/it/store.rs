@@ -111,8 +111,13 @@ async fn the_newest_checkout_of_a_visitor_is_found_within_its_time() {
             |session_id: &str, at| stored_event(session_id, &format!("c{at}"), "checkout_started", at);
         let commit = Commit { events: vec![started("s1", 1000), started("s2", 2000)], ..Commit::default() };
         store.commit(commit).await.unwrap();
+        assert_eq!(
+            store.newest_checkout(&funnel(), &visitor, 0, 1999).await.unwrap(),
+            Some(session("s1")),
+            "as it was known then"
+        );
         for (since, expected) in [(0, Some(session("s2"))), (2001, None)] {
-            assert_eq!(store.newest_checkout(&funnel(), &visitor, since).await.unwrap(), expected);
+            assert_eq!(store.newest_checkout(&funnel(), &visitor, since, 5000).await.unwrap(), expected);
         }
     }
 }

@@ -4,7 +4,7 @@ use server::domain::commit::Commit;
 use server::domain::event::{Event, Source};
 use server::domain::outbox::{Destination, Form, Listener};
 use server::store::Store;
-use server::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Ticket};
+use server::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Step, Ticket};
 use server::store::sqlite::SqliteStore;
 
 use crate::store::stores;
@@ -30,6 +30,10 @@ async fn claim(store: &dyn Store, claim_id: &str, places: usize, fresh: usize, n
     store.claim(claim).await.unwrap()
 }
 
+async fn settle(store: &dyn Store, ticket: Ticket, step: Step) -> bool {
+    store.settle(vec![(ticket, step)]).await.unwrap()[0]
+}
+
 fn later(due_at: Option<i64>, tries: u32, why: &str) -> Later {
     Later { due_at, tries, why: why.into(), tried_at: 100 }
 }
@@ -39,7 +43,7 @@ fn carries(row: &Claimed, id: &str) -> bool {
 }
 
 async fn figures(store: &dyn Store) -> OutboxFigures {
-    store.outbox_figures(AUREA).await.unwrap()
+    store.outbox_figures().await.unwrap().remove(AUREA.0).unwrap_or_default()
 }
 
 #[tokio::test]
@@ -56,7 +60,7 @@ async fn only_events_that_are_new_are_told_and_only_to_whom_the_commit_says() {
         assert_eq!(rows.len(), 1);
         assert!(carries(&rows[0], "e1") && !carries(&rows[0], "e0"));
         assert_eq!(figures(&*store).await.oldest_at, Some(1000));
-        assert_eq!(store.outbox_figures(Destination("other")).await.unwrap(), OutboxFigures::default());
+        assert_eq!(store.outbox_figures().await.unwrap().len(), 1, "nobody else");
     }
 }
 
@@ -90,14 +94,14 @@ async fn a_claimed_row_is_nobody_elses_until_the_claim_ends() {
         assert_eq!(second.body, first.body);
         // The late one changes nothing.
         let late = first.ticket;
-        assert!(!store.sent(late.clone()).await.unwrap());
-        assert!(!store.put_back(late.clone(), later(None, 1, "x")).await.unwrap());
+        assert!(!settle(&*store, late.clone(), Step::Gone).await);
+        assert!(!settle(&*store, late.clone(), Step::Stays(later(None, 1, "x"))).await);
         assert!(!store.release(late.clone(), 70).await.unwrap());
         let child = Child { id: "child".into(), body: b"{}".to_vec(), later: later(Some(70), 1, "x") };
-        assert!(!store.replace(late, vec![child]).await.unwrap());
+        assert!(!settle(&*store, late, Step::Children(vec![child])).await);
         assert_eq!(figures(&*store).await.waiting, 1);
-        assert!(store.sent(second.ticket.clone()).await.unwrap());
-        assert!(!store.sent(second.ticket).await.unwrap());
+        assert!(settle(&*store, second.ticket.clone(), Step::Gone).await);
+        assert!(!settle(&*store, second.ticket, Step::Gone).await);
         assert_eq!(figures(&*store).await, OutboxFigures::default());
     }
 }
@@ -126,7 +130,7 @@ async fn the_newest_untried_rows_have_places_of_their_own() {
         let claimed = claim(&*store, "c1", 2, 1, 1000).await;
         assert!(carries(&claimed[0], "e4") && carries(&claimed[1], "e1"));
         for row in claimed {
-            store.put_back(row.ticket, later(Some(5), 1, "x")).await.unwrap();
+            settle(&*store, row.ticket, Step::Stays(later(Some(5), 1, "x"))).await;
         }
         let claimed = claim(&*store, "c2", 1, 1, 1000).await;
         assert!(carries(&claimed[0], "e3"), "a row that was tried is no new one");
@@ -138,18 +142,18 @@ async fn a_row_that_was_put_back_waits_and_one_that_was_parked_waits_for_a_perso
     for (store, _folder) in stores() {
         rows(&*store, &["e1", "e2"]).await;
         let [first, second] = &claim(&*store, "c1", 10, 0, 10).await[..] else { panic!("two") };
-        store.put_back(first.ticket.clone(), later(Some(5000), 3, "later")).await.unwrap();
+        settle(&*store, first.ticket.clone(), Step::Stays(later(Some(5000), 3, "later"))).await;
         let parked = Later { tried_at: 200, ..later(None, 4, "parked") };
-        store.put_back(second.ticket.clone(), parked).await.unwrap();
+        settle(&*store, second.ticket.clone(), Step::Stays(parked)).await;
         let stands = figures(&*store).await;
         assert_eq!((stands.waiting, stands.parked, stands.oldest_at), (1, 1, Some(1)));
         assert_eq!(stands.last_error.as_deref(), Some("parked"), "of the last try");
         assert_eq!(store.next_due(AUREA).await.unwrap(), Some(5000));
 
-        assert_eq!(store.hasten(AUREA, 20).await.unwrap(), 1);
+        assert_eq!(store.hasten(AUREA, 20, 10).await.unwrap(), 1);
         let hastened = claim(&*store, "c2", 10, 0, 20).await;
         assert_eq!((hastened.len(), hastened[0].tries, hastened[0].driven_at), (1, 3, 1));
-        assert_eq!(store.hasten(AUREA, 21).await.unwrap(), 0, "a claim is not hastened");
+        assert_eq!(store.hasten(AUREA, 21, 10).await.unwrap(), 0, "a claim is not hastened");
 
         assert_eq!(store.unpark(AUREA, 30, 10).await.unwrap(), 1);
         let unparked = claim(&*store, "c3", 10, 0, 30).await;
@@ -162,11 +166,36 @@ async fn parked_rows_are_driven_in_pieces() {
     for (store, _folder) in stores() {
         rows(&*store, &["e1", "e2", "e3"]).await;
         for row in claim(&*store, "c1", 10, 0, 10).await {
-            store.put_back(row.ticket, later(None, 1, "x")).await.unwrap();
+            settle(&*store, row.ticket, Step::Stays(later(None, 1, "x"))).await;
         }
+        let parked = store.parked(AUREA.0, 2).await.unwrap();
+        let carried: Vec<bool> = parked
+            .iter()
+            .zip(["e3", "e2"])
+            .map(|(row, id)| String::from_utf8_lossy(&row.body).contains(id))
+            .collect();
+        assert_eq!(carried, [true, true], "the newest first");
+        assert_eq!(
+            (parked[0].created_at, parked[0].why.as_str(), parked[0].funnel.as_str()),
+            (3, "x", "ttr")
+        );
         assert_eq!(store.unpark(AUREA, 20, 2).await.unwrap(), 2);
         assert_eq!(store.unpark(AUREA, 20, 2).await.unwrap(), 1);
         assert_eq!((figures(&*store).await.waiting, figures(&*store).await.parked), (3, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_another_try_is_hastened_in_pieces() {
+    for (store, _folder) in stores() {
+        rows(&*store, &["e1", "e2", "e3"]).await;
+        for row in claim(&*store, "c1", 10, 0, 10).await {
+            settle(&*store, row.ticket, Step::Stays(later(Some(5000), 1, "x"))).await;
+        }
+        assert_eq!(store.hasten(AUREA, 20, 2).await.unwrap(), 2);
+        assert_eq!(store.hasten(AUREA, 20, 2).await.unwrap(), 1);
+        assert_eq!(store.hasten(AUREA, 20, 2).await.unwrap(), 0);
+        assert_eq!(claim(&*store, "c2", 10, 0, 20).await.len(), 3);
     }
 }
 
@@ -181,13 +210,34 @@ async fn children_take_their_parents_place_in_one_step() {
             later: later(due_at, 1, "halved"),
         };
         let children = vec![child("one", Some(10)), child("two", None)];
-        assert!(store.replace(parent.ticket.clone(), children).await.unwrap());
-        assert!(!store.sent(parent.ticket).await.unwrap());
+        assert!(settle(&*store, parent.ticket.clone(), Step::Children(children)).await);
+        assert!(!settle(&*store, parent.ticket, Step::Gone).await);
         let stands = figures(&*store).await;
         assert_eq!((stands.waiting, stands.parked, stands.oldest_at), (1, 1, Some(1)));
         let one = claim(&*store, "c2", 10, 0, 10).await.remove(0);
         assert_eq!((one.body.as_slice(), one.driven_at), (&b"one"[..], parent.driven_at));
         assert_eq!(one.funnel, parent.funnel);
+    }
+}
+
+#[tokio::test]
+async fn of_rows_that_are_settled_together_each_is_by_its_own_claim() {
+    for (store, _folder) in stores() {
+        rows(&*store, &["e1", "e2", "e3", "e4"]).await;
+        let [first, second, third, late] = &claim(&*store, "c1", 4, 0, 10).await[..] else { panic!("four") };
+        let [late, first, second, third] = [late, first, second, third].map(|row| row.ticket.clone());
+        assert!(store.release(late.clone(), 10).await.unwrap());
+        let child = Child { id: "child".into(), body: b"{}".to_vec(), later: later(Some(500), 1, "x") };
+        let steps = vec![
+            (first, Step::Gone),
+            (late, Step::Gone),
+            (second, Step::Stays(later(None, 1, "x"))),
+            (third, Step::Children(vec![child])),
+        ];
+        assert_eq!(store.settle(steps).await.unwrap(), [true, false, true, true]);
+        let stands = figures(&*store).await;
+        assert_eq!((stands.waiting, stands.parked), (2, 1));
+        assert_eq!(claim(&*store, "c2", 10, 0, 10).await.len(), 1, "whose claim was another's is there");
     }
 }
 
@@ -214,5 +264,5 @@ async fn in_one_programs_own_file_a_claim_ends_with_the_program() {
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.recover(AUREA, 12).await.unwrap(), 1);
     assert_eq!(claim(&store, "c2", 10, 0, 12).await.len(), 2);
-    assert!(!store.sent(claimed[0].ticket.clone()).await.unwrap());
+    assert!(!settle(&store, claimed[0].ticket.clone(), Step::Gone).await);
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use app::event::{AnonymousId, EventId, SessionId};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
@@ -11,7 +12,7 @@ use server::accept::{self, Settings};
 use server::clock::now;
 use server::config::Config;
 use server::domain::event::{Event, FunnelId, Page, Source};
-use server::serve;
+use server::serve::{self, Application};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -73,8 +74,8 @@ impl TestApp {
         let whop = config.whop.clone().unwrap();
         let application = serve::build(&config, whop, false).await.unwrap();
         let server = tokio::spawn(async move {
-            let (clients, stopping) = (application.clients, application.stopping);
-            accept::serve(listener, application.router, Settings::default(), clients, stopping).await;
+            let Application { router, clients, stopping, metrics, .. } = application;
+            accept::serve(listener, router, Settings::default(), clients, stopping, metrics).await;
         });
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { url: format!("http://{addr}"), client, server, folder }
@@ -187,4 +188,21 @@ pub(crate) fn stored_event(session_id: &str, event_id: &str, name: &str, timesta
 /// The names of a session's events.
 pub(crate) fn names(session: &Value) -> Vec<&str> {
     session["events"].as_array().unwrap().iter().map(|event| event["eventName"].as_str().unwrap()).collect()
+}
+
+/// Waits for a condition, looking often.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), holds).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// What a store's file says to a question for one value; the program may be at work on it.
+pub(crate) fn asked<T: rusqlite::types::FromSql>(folder: &Path, sql: &str) -> T {
+    let file = rusqlite::Connection::open(folder.join("ttr.db")).unwrap();
+    file.busy_timeout(Duration::from_secs(20)).unwrap();
+    file.query_row(sql, [], |row| row.get(0)).unwrap()
 }

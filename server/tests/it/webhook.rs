@@ -1,10 +1,13 @@
 //! Deliveries in.
 
-use crate::support::{SECRET, TestApp, batch, metadata, names, payment, sign};
+use crate::durability::free_address;
+use crate::support::{SECRET, TestApp, asked, batch, metadata, names, payment, sign};
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use server::clock::now;
+use sha2::{Digest, Sha256};
 
 #[tokio::test]
 async fn a_payment_converts_the_session_that_began_the_checkout() {
@@ -229,4 +232,89 @@ async fn what_can_not_be_recorded_is_to_be_sent_again_later() {
     assert!((1..=60).contains(&seconds));
     file.execute_batch("ALTER TABLE elsewhere RENAME TO delivery").unwrap();
     assert_eq!(app.whop_delivers("msg_1", &body).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn thousands_of_copies_at_once_are_one_delivery_and_each_is_answered_200() {
+    // The remote is away, so that what is to be told stays to be counted.
+    let away = format!("http://{}/api", free_address());
+    let app = TestApp::start_with(&[("AUREA_API_URL", &away), ("AUREA_API_KEY", "key-of-the-remote")]).await;
+    let body = payment("pay_1", &metadata(now() - 1000));
+    let copies = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
+    let answers: Vec<StatusCode> = stream::iter(0..copies)
+        .map(|_| async { app.whop_delivers("msg_1", &body).await.status() })
+        .buffer_unordered(64)
+        .collect()
+        .await;
+    assert!(answers.iter().all(|status| *status == StatusCode::OK));
+    for (table, rows) in
+        [("delivery", 1), ("payment", 1), ("conversion", 1), ("event", 2), ("outbox", 1), ("conflict", 0)]
+    {
+        assert_eq!(asked::<i64>(app.folder(), &format!("SELECT count(*) FROM {table}")), rows, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_body_is_answered_200_and_the_first_stands() {
+    let app = TestApp::start().await;
+    let first = payment("pay_1", &metadata(now() - 1000));
+    for body in [
+        &first,
+        &first.replace("99.0", "1.0"),
+        &payment("pay_2", &json!({"aurea_session_id": "s2"})),
+        &first.replace("99.0", "1.0"),
+        &first,
+    ] {
+        assert_eq!(app.whop_delivers("msg_1", body).await.status(), StatusCode::OK);
+    }
+    assert_eq!(app.session("s1").await["conversionValue"], 99);
+    assert_eq!(app.owner("ttr/payments").await["payments"].as_array().unwrap().len(), 1);
+    assert_eq!(asked::<String>(app.folder(), "SELECT cast(body AS TEXT) FROM delivery"), first);
+    assert_eq!(asked::<i64>(app.folder(), "SELECT count(*) FROM conflict"), 2, "each body once");
+    let digests: String =
+        asked(app.folder(), "SELECT group_concat(lower(hex(digest)), ' ') FROM conflict ORDER BY seq");
+    let digest = hex::encode(Sha256::digest(first.replace("99.0", "1.0")));
+    assert!(digests.contains(&digest), "{digests}");
+}
+
+#[tokio::test]
+async fn one_order_by_several_types_of_event_and_versions_is_one_conversion() {
+    let app = TestApp::start().await;
+    let data = json!({"id": "pay_1", "total": 99.0, "final_amount": 99.0, "currency": "usd", "metadata": metadata(now() - 1000)});
+    for (number, envelope) in [
+        json!({"type": "payment.created", "api_version": "v1", "data": data}),
+        json!({"type": "payment.pending", "api_version": "v1", "data": data}),
+        json!({"type": "payment.succeeded", "api_version": "v1", "data": data}),
+        json!({"type": "payment_succeeded", "data": data}),
+        json!({"action": "payment.succeeded", "api_version": "v5", "data": data}),
+        json!({"action": "payment_succeeded", "api_version": "v2", "data": data}),
+        json!({"action": "payment.pending", "api_version": "v5", "data": data}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = app.whop_delivers(&format!("msg_{number}"), &envelope.to_string()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{envelope}");
+        let conversions: i64 = asked(app.folder(), "SELECT count(*) FROM conversion");
+        assert_eq!(conversions, i64::from(number >= 2), "{envelope}");
+    }
+    let session = app.session("s1").await;
+    assert_eq!(
+        (session["conversions"].as_array().unwrap().len(), &session["conversionValue"]),
+        (1, &json!(99))
+    );
+    assert_eq!(names(&session), ["checkout_completed", "session_end"]);
+    assert_eq!(asked::<i64>(app.folder(), "SELECT count(*) FROM delivery"), 7, "each is kept");
+}
+
+#[tokio::test]
+async fn a_signature_over_the_body_written_anew_is_refused() {
+    let app = TestApp::start().await;
+    let sent = format!(" {}\n", payment("pay_1", &metadata(now() - 1000)).replace("99.0", "99.00"));
+    let anew = serde_json::from_str::<Value>(&sent).unwrap().to_string();
+    let seconds = now() / 1000;
+    let signature = sign(SECRET, "msg_1", seconds, &anew);
+    assert_eq!(app.delivery("msg_1", seconds, &signature, &sent).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(asked::<i64>(app.folder(), "SELECT count(*) FROM delivery"), 0);
+    assert_eq!(app.whop_delivers("msg_1", &sent).await.status(), StatusCode::OK, "as it was sent");
 }

@@ -12,11 +12,16 @@ const LITTLE: Size = Size::mib(100);
 const TIME_TO_LOOK: Size = Size::mib(1024);
 
 pub(super) fn check(database: &Path, reserve: Size) -> Vec<Check> {
-    let folder = nearest_folder(database);
-    vec![match rustix::fs::statvfs(folder) {
-        Ok(disk) => judge(Size(disk.f_bavail.saturating_mul(disk.f_frsize)), reserve),
+    vec![match free_space(database) {
+        Ok(free) => judge(Size(free), reserve),
         Err(error) => Check::skipped("disk", format!("free space is not known: {error}")),
     }]
+}
+
+/// Bytes that are free where a file is, or would be.
+pub(in crate::ops) fn free_space(file: &Path) -> std::io::Result<u64> {
+    let disk = rustix::fs::statvfs(nearest_folder(file))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn judge(free: Size, reserve: Size) -> Check {

@@ -8,14 +8,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Mode};
+pub(super) use disk::free_space;
 use network::Network;
 use report::Report;
 
 mod aurea;
 mod clock;
 mod configuration;
+mod deliveries;
 mod disk;
 mod network;
+mod outbox;
 mod provider;
 mod report;
 mod secrets;
@@ -122,7 +125,9 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(disk::check(&config.database, config.reserve));
         checks.extend(site.checks);
         checks.extend(provider.checks);
+        checks.extend(deliveries::check(config));
         checks.extend(aurea.checks);
+        checks.extend(outbox::check(config));
         checks.push(clock::check(offset));
     } else {
         checks.push(Check::skipped("others", "not looked at before the configuration can be used"));

@@ -3,7 +3,7 @@
 //! `commit` answers after the fsync of the transaction that holds it; see [`writer`]. What is looked at before a file is
 //! trusted stands in [`opening`], what an error of the disk leads to in [`fault`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,30 +15,38 @@ use tokio::sync::{broadcast, watch};
 
 use super::{
     Changed, FunnelFigures, PaymentFilter, PaymentRecord, SecretHash, SessionCursor, SessionFilter,
-    SessionRecord, SessionRow, Store, StoreError,
+    SessionRecord, SessionRow, Store, StoreError, Totals,
 };
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
 use crate::domain::size::Size;
 use crate::failpoints;
+use crate::metrics::Metrics;
+use counted::Brought;
 use disk::Disk;
+use lock::Lock;
 use readers::Readers;
 pub use wal::LogLimits;
 use writer::Writer;
 
+pub mod copy;
+mod counted;
 mod disk;
 pub mod examine;
 mod fault;
 mod list;
+pub mod lock;
 mod opening;
 mod outbox;
 mod owner;
 mod pairing;
 mod payments;
+mod quarantine;
 mod readers;
 mod rows;
 mod summaries;
+mod totals;
 mod wal;
 mod writer;
 
@@ -50,6 +58,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
+        M::up(include_str!("quarantine.sql")),
     ])
 }
 
@@ -83,22 +92,32 @@ pub struct SqliteStore {
     writer: Writer,
     changes: broadcast::Sender<Changed>,
     outbox_news: watch::Sender<()>,
+    metrics: Arc<Metrics>,
+    /// Held by the one program that serves the store.
+    _lock: Option<Lock>,
 }
 
 impl SqliteStore {
     /// Opens the file, making it and its folder if need be, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, Limits::default())
+        Self::open_with(path, Limits::default(), Arc::default())
     }
 
-    /// As [`Self::open`], with other limits.
-    pub fn open_with(path: &Path, limits: Limits) -> Result<Self, StoreError> {
+    /// As [`Self::open`], for the program that serves the store: refused while another one does.
+    pub fn open_to_serve(path: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
+        make_folder(path)?;
+        let lock = Lock::take(path)?;
+        Ok(Self { _lock: Some(lock), ..Self::open_with(path, limits, metrics)? })
+    }
+
+    /// As [`Self::open`], with other limits; what happens is counted in `metrics`.
+    pub fn open_with(path: &Path, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
         let disk = Arc::new(Disk::new(path, limits.reserve));
         let connection = opening::open(&disk)?;
         let readers = Readers::new(READERS, limits.reading, || opening::reader(path))?;
-        let writer = Writer::start(connection, Arc::clone(&disk), limits.log)?;
+        let writer = Writer::start(connection, Arc::clone(&disk), limits.log, Arc::clone(&metrics))?;
         let (changes, outbox_news) = (broadcast::Sender::new(CHANGES), watch::Sender::new(()));
-        Ok(Self { disk, readers, writer, changes, outbox_news })
+        Ok(Self { disk, readers, writer, changes, outbox_news, metrics, _lock: None })
     }
 
     /// Lets whoever reads finish, writes what is still waiting and closes the file. What comes later fails.
@@ -111,22 +130,27 @@ impl SqliteStore {
     pub async fn given_up(&self) -> StoreError {
         self.writer.given_up().await
     }
+}
 
-    /// Bytes of the write-ahead log.
-    pub fn log_bytes(&self) -> u64 {
-        std::fs::metadata(pairing::log_of(self.disk.file())).map_or(0, |log| log.len())
-    }
+/// Makes the folder of a store that is to be.
+pub fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::Unusable(format!("{} can't be made: {error}", folder.display())))
+}
 
-    /// Space left on the disk.
-    pub fn free_space(&self) -> Option<Size> {
-        self.disk.free()
-    }
+/// A file beside the store's, of its name and more: SQLite's `-wal`, our `.lock`.
+pub fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(more);
+    PathBuf::from(name)
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         let news = self.outbox_news.clone();
+        let brought = Brought::by(&commit);
         let write = move |connection: &Connection| {
             let committed = rows::insert(connection, &commit)?;
             failpoints::reach(match commit.delivery {
@@ -140,7 +164,9 @@ impl Store for SqliteStore {
             }
             Ok(committed)
         };
-        let committed = self.writer.write(write).await?;
+        let committed = self.writer.write(write).await;
+        brought.count(committed.as_ref().ok(), &self.metrics);
+        let committed = committed?;
         for changed in &committed.changed {
             let _ = self.changes.send(changed.clone()); // an error only says that nobody listens
         }
@@ -180,9 +206,10 @@ impl Store for SqliteStore {
         funnel: &FunnelId,
         visitor: &AnonymousId,
         since: Millis,
+        by: Millis,
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
-        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since)).await
+        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
     }
 
     async fn payments(
@@ -193,6 +220,14 @@ impl Store for SqliteStore {
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
         self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.readers.read(totals::totals).await
+    }
+
+    fn waiting(&self) -> usize {
+        self.writer.waiting()
     }
 
     fn changes(&self) -> broadcast::Receiver<Changed> {

@@ -9,8 +9,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use rusqlite_migration::SchemaVersion;
 
 use super::disk::Disk;
-use super::migrations;
 use super::pairing::Found;
+use super::{make_folder, migrations};
 use crate::failpoints;
 use crate::store::StoreError;
 
@@ -49,10 +49,7 @@ pub(super) fn open(disk: &Disk) -> Result<Connection, StoreError> {
             rusqlite::version()
         )));
     }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| StoreError::Unusable(format!("{} can't be made: {error}", folder.display())))?;
-    }
+    make_folder(path)?;
     disk.check()?;
     let found = Found::look(path)?;
     let mut connection = writable(path).map_err(|error| cant_open(disk, &error))?;

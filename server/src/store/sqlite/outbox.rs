@@ -1,6 +1,8 @@
 //! The outbox's rows in SQLite. A claimed row's `due_at` is the claim's end, so that a claim that nobody ended is simply
 //! due again.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
@@ -10,7 +12,7 @@ use crate::domain::Millis;
 use crate::domain::event::Event;
 use crate::domain::outbox::{self, Destination, Listener};
 use crate::store::StoreError;
-use crate::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Ticket};
+use crate::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Parked, Step, Ticket};
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
@@ -71,6 +73,14 @@ fn claimed_of(row: &Row<'_>) -> Result<Claimed> {
     })
 }
 
+fn settle(connection: &Connection, ticket: &Ticket, step: &Step) -> Result<bool> {
+    match step {
+        Step::Gone => sent(connection, ticket),
+        Step::Stays(later) => put_back(connection, ticket, later),
+        Step::Children(children) => replace(connection, ticket, children),
+    }
+}
+
 fn sent(connection: &Connection, ticket: &Ticket) -> Result<bool> {
     let mut statement = connection.prepare_cached("DELETE FROM outbox WHERE id = ?1 AND claim_id = ?2")?;
     Ok(statement.execute(params![ticket.id, ticket.claim_id])? == 1)
@@ -114,6 +124,16 @@ fn release(connection: &Connection, ticket: &Ticket, now: Millis) -> Result<bool
     Ok(statement.execute(params![ticket.id, ticket.claim_id, now])? == 1)
 }
 
+fn hasten(connection: &Connection, destination: Destination, now: Millis, limit: usize) -> Result<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET due_at = ?2 WHERE seq IN
+             (SELECT seq FROM outbox WHERE destination = ?1 AND due_at > ?2 AND claim_id IS NULL LIMIT ?3)",
+        )?
+        .execute(params![destination.0, now, limit])
+}
+
 fn unpark(connection: &Connection, destination: Destination, now: Millis, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
@@ -124,28 +144,51 @@ fn unpark(connection: &Connection, destination: Destination, now: Millis, limit:
         .execute(params![destination.0, now, limit])
 }
 
-fn figures(connection: &Connection, destination: Destination) -> Result<OutboxFigures> {
+/// Of every destination that has rows.
+pub(super) fn all_figures(connection: &Connection) -> Result<BTreeMap<String, OutboxFigures>> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT destination FROM outbox")?;
+    let destinations: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
+    destinations.into_iter().map(|name| Ok((name.clone(), figures(connection, &name)?))).collect()
+}
+
+fn figures(connection: &Connection, destination: &str) -> Result<OutboxFigures> {
     let one =
-        |sql: &str| connection.prepare_cached(sql)?.query_row([destination.0], |row| row.get::<_, i64>(0));
+        |sql: &str| connection.prepare_cached(sql)?.query_row([destination], |row| row.get::<_, i64>(0));
     let waiting = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NOT NULL")?;
     let parked = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NULL")?;
-    let oldest_at = connection
-        .prepare_cached("SELECT created_at FROM outbox WHERE destination = ?1 ORDER BY seq LIMIT 1")?
-        .query_row([destination.0], |row| row.get(0))
-        .optional()?;
+    // In the order in which they were written, so that the first will do.
+    let oldest = |rows: &str| {
+        let sql = format!("SELECT created_at FROM outbox NOT INDEXED WHERE {rows} ORDER BY seq LIMIT 1");
+        connection.prepare_cached(&sql)?.query_row([destination], |row| row.get(0)).optional()
+    };
+    let oldest_at = oldest("destination = ?1")?;
+    let waiting_since = oldest("destination = ?1 AND due_at IS NOT NULL")?;
     let last_error = connection
         .prepare_cached(
             "SELECT last_error FROM outbox WHERE destination = ?1 AND last_error IS NOT NULL
              ORDER BY tried_at DESC LIMIT 1",
         )?
-        .query_row([destination.0], |row| row.get(0))
+        .query_row([destination], |row| row.get(0))
         .optional()?;
     Ok(OutboxFigures {
         waiting: waiting.unsigned_abs(),
         parked: parked.unsigned_abs(),
         oldest_at,
+        waiting_since,
         last_error,
     })
+}
+
+fn parked(connection: &Connection, destination: &str, limit: usize) -> Result<Vec<Parked>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT funnel, body, created_at, coalesce(last_error, '') FROM outbox
+         WHERE destination = ?1 AND due_at IS NULL ORDER BY seq DESC LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let parked = |row: &Row<'_>| {
+        Ok(Parked { funnel: row.get(0)?, body: row.get(1)?, created_at: row.get(2)?, why: row.get(3)? })
+    };
+    statement.query_map(params![destination, limit], parked)?.collect()
 }
 
 #[async_trait]
@@ -158,16 +201,11 @@ impl OutboxStore for SqliteStore {
         self.writer.write(move |connection| claim(connection, &wanted)).await
     }
 
-    async fn sent(&self, ticket: Ticket) -> std::result::Result<bool, StoreError> {
-        self.writer.write(move |connection| sent(connection, &ticket)).await
-    }
-
-    async fn put_back(&self, ticket: Ticket, later: Later) -> std::result::Result<bool, StoreError> {
-        self.writer.write(move |connection| put_back(connection, &ticket, &later)).await
-    }
-
-    async fn replace(&self, ticket: Ticket, children: Vec<Child>) -> std::result::Result<bool, StoreError> {
-        self.writer.write(move |connection| replace(connection, &ticket, &children)).await
+    async fn settle(&self, rows: Vec<(Ticket, Step)>) -> std::result::Result<Vec<bool>, StoreError> {
+        let settle = move |connection: &Connection| {
+            rows.iter().map(|(ticket, step)| settle(connection, ticket, step)).collect()
+        };
+        self.writer.write(settle).await
     }
 
     async fn release(&self, ticket: Ticket, now: Millis) -> std::result::Result<bool, StoreError> {
@@ -181,9 +219,13 @@ impl OutboxStore for SqliteStore {
         self.writer.write(move |connection| connection.execute(sql, params![destination.0, now])).await
     }
 
-    async fn hasten(&self, destination: Destination, now: Millis) -> std::result::Result<usize, StoreError> {
-        let sql = "UPDATE outbox SET due_at = ?2 WHERE destination = ?1 AND due_at > ?2 AND claim_id IS NULL";
-        self.writer.write(move |connection| connection.execute(sql, params![destination.0, now])).await
+    async fn hasten(
+        &self,
+        destination: Destination,
+        now: Millis,
+        limit: usize,
+    ) -> std::result::Result<usize, StoreError> {
+        self.writer.write(move |connection| hasten(connection, destination, now, limit)).await
     }
 
     async fn unpark(
@@ -202,10 +244,12 @@ impl OutboxStore for SqliteStore {
             .await
     }
 
-    async fn outbox_figures(
-        &self,
-        destination: Destination,
-    ) -> std::result::Result<OutboxFigures, StoreError> {
-        self.readers.read(move |reader| figures(reader, destination)).await
+    async fn outbox_figures(&self) -> std::result::Result<BTreeMap<String, OutboxFigures>, StoreError> {
+        self.readers.read(all_figures).await
+    }
+
+    async fn parked(&self, destination: &str, limit: usize) -> std::result::Result<Vec<Parked>, StoreError> {
+        let destination = destination.to_owned();
+        self.readers.read(move |reader| parked(reader, &destination, limit)).await
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::beside;
 use crate::store::StoreError;
 
 /// Where the number stands in a file.
@@ -121,12 +122,6 @@ pub(super) fn advance(connection: &Connection, of_the_file: Option<i32>) -> Resu
 /// The log of a file.
 pub(super) fn log_of(file: &Path) -> PathBuf {
     beside(file, "-wal")
-}
-
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Zero says that there is none.

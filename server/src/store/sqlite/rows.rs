@@ -6,9 +6,7 @@ use app::event::{AnonymousId, EventId, SessionId, name};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::summaries;
-
-use super::outbox;
+use super::{outbox, quarantine, summaries};
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
 use crate::domain::event::{Event, FunnelId, Page, Source};
@@ -22,7 +20,12 @@ pub(super) type Result<T> = std::result::Result<T, rusqlite::Error>;
 pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committed> {
     let mut committed = Committed::default();
     if let Some(delivery) = &commit.delivery {
+        committed.after_refusals = quarantine::release(connection, delivery)?;
         committed.new_delivery = insert_delivery(connection, delivery)?;
+        committed.conflict = !committed.new_delivery && quarantine::conflict(connection, delivery)?;
+        if committed.conflict {
+            return Ok(committed);
+        }
     }
     for event in &commit.events {
         committed.new_events.push(insert_event(connection, event)?);
@@ -247,14 +250,15 @@ pub(super) fn newest_checkout(
     funnel: &FunnelId,
     visitor: &AnonymousId,
     since: Millis,
+    by: Millis,
 ) -> Result<Option<SessionId>> {
     connection
         .prepare_cached(
             "SELECT session_id FROM event
-             WHERE funnel = ?1 AND anonymous_id = ?2 AND name = ?3 AND timestamp >= ?4
+             WHERE funnel = ?1 AND anonymous_id = ?2 AND name = ?3 AND timestamp >= ?4 AND received_at <= ?5
              ORDER BY timestamp DESC, seq DESC LIMIT 1",
         )?
-        .query_row(params![funnel.as_str(), visitor.as_str(), name::CHECKOUT_STARTED, since], |row| {
+        .query_row(params![funnel.as_str(), visitor.as_str(), name::CHECKOUT_STARTED, since, by], |row| {
             session_id_in(row, 0)
         })
         .optional()

@@ -145,7 +145,7 @@ mod tests {
         let file = disk.file().to_owned();
         let patience = Duration::from_millis(200);
         let readers = Arc::new(Readers::new(2, patience, || opening::reader(&file)).unwrap());
-        let writer = Writer::start(connection, Arc::clone(&disk), LIMITS).unwrap();
+        let writer = Writer::start(connection, Arc::clone(&disk), LIMITS, Arc::default()).unwrap();
         let read = |delay: u64| {
             let readers = Arc::clone(&readers);
             tokio::spawn(async move {
@@ -173,7 +173,7 @@ mod tests {
     async fn a_reader_of_another_program_is_told_of_and_holds_nobody_up_for_long() {
         let (_folder, disk, connection) = a_store();
         let file = disk.file().to_owned();
-        let writer = Writer::start(connection, disk, LIMITS).unwrap();
+        let writer = Writer::start(connection, disk, LIMITS, Arc::default()).unwrap();
         let other = Connection::open(&file).unwrap();
         other.execute_batch("BEGIN; SELECT count(*) FROM filler").unwrap();
         let begun = Instant::now();

@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns the write connection.
 //!
 //! Group commit: whatever waits when a transaction begins goes into it, up to [`MAX_GROUP`] writes; all of them are
-//! answered after its one fsync. Each write has its own savepoint, so that one that fails takes nobody along. No
+//! answered after its one fsync. Each write has its own savepoint, so that one that fails, or panics, takes nobody along. No
 //! request's future holds a transaction: a visitor who hangs up cuts nothing.
 //!
 //! When a group can't be written, nobody in it and nobody behind it is told `Ok`, and the writer ails until it has written
@@ -22,6 +22,7 @@ use super::fault::Fault;
 use super::wal::{LogLimits, Wal};
 use super::{opening, pairing};
 use crate::failpoints;
+use crate::metrics::Metrics;
 use crate::store::StoreError;
 
 /// Writes that may wait; more are refused, so that memory stays bounded.
@@ -58,10 +59,17 @@ enum Health {
 pub(super) struct Writer {
     jobs: Mutex<Option<SyncSender<Job>>>,
     health: watch::Receiver<Health>,
+    /// Held by every write that waits.
+    waits: Arc<()>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, disk: Arc<Disk>, log: LogLimits) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        disk: Arc<Disk>,
+        log: LogLimits,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
         let (sender, health) = watch::channel(Health::Well);
         let mut wal = Wal::new(log);
@@ -74,12 +82,13 @@ impl Writer {
             ails_since: Instant::now(),
             refused: 0,
             doubts: 0,
+            metrics,
         };
         thread::Builder::new()
             .name("writer".into())
             .spawn(move || scribe.run(&waiting))
             .map_err(|error| StoreError::Failed(format!("no thread for the writer: {error}")))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), health })
+        Ok(Self { jobs: Mutex::new(Some(jobs)), health, waits: Arc::default() })
     }
 
     /// Does one write, whole or not at all, and answers when it is on disk.
@@ -88,7 +97,9 @@ impl Writer {
         write: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answered) = oneshot::channel();
+        let waits = Arc::clone(&self.waits);
         let job: Job = Box::new(move |savepoint| {
+            drop(waits);
             let (verdict, outcome) = match write(savepoint) {
                 Ok(value) if failpoints::is_on("writer.hasty") => {
                     let _ = sender.send(Ok(value)); // before it is on disk: a test shows that this loses something
@@ -115,6 +126,11 @@ impl Writer {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => self.trouble().unwrap_or_else(closed),
         })
+    }
+
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        Arc::strong_count(&self.waits) - 1
     }
 
     /// What keeps it from writing.
@@ -164,6 +180,7 @@ struct Scribe {
     refused: usize,
     /// How often it was not sure that the disk has what was written.
     doubts: u32,
+    metrics: Arc<Metrics>,
     health: watch::Sender<Health>,
 }
 
@@ -171,12 +188,7 @@ impl Scribe {
     fn run(mut self, waiting: &Receiver<Job>) {
         while !matches!(*self.health.borrow(), Health::GaveUp(_)) {
             let Some(group) = self.next_group(waiting) else { break };
-            self.write(group);
-            if self.ails() {
-                // Nobody waits behind a writer that ails: each of them would wait for one more failure.
-                let behind: Vec<Job> = waiting.try_iter().collect();
-                self.refused += behind.len();
-            }
+            self.write(group, waiting);
         }
     }
 
@@ -194,8 +206,8 @@ impl Scribe {
     }
 
     /// Does a group and answers all of it: nobody hears `Ok` before the transaction is on disk.
-    fn write(&mut self, group: Vec<Job>) {
-        let size = group.len();
+    fn write(&mut self, group: Vec<Job>, waiting: &Receiver<Job>) {
+        let (begun, size) = (Instant::now(), group.len());
         let mut group = group.into_iter();
         let mut answers = Vec::with_capacity(size);
         let done = catch_unwind(AssertUnwindSafe(|| self.try_to_write(&mut group, &mut answers)));
@@ -214,7 +226,15 @@ impl Scribe {
                 Err(broke_off())
             }
         };
+        if self.ails() {
+            // Nobody waits behind a writer that ails: each of them would wait for one more failure.
+            let behind: Vec<Job> = waiting.try_iter().collect();
+            self.refused += behind.len();
+        }
         drop(group); // whoever was not even tried hears what it ails from
+        if size > 0 {
+            self.metrics.commit(size, begun.elapsed(), result.is_ok());
+        }
         for answer in answers {
             answer(result.clone());
         }
@@ -237,7 +257,8 @@ impl Scribe {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in group {
             let savepoint = transaction.savepoint()?;
-            let (verdict, answer) = job(&savepoint);
+            // One that panics has told its asker nothing, which is an error there; its savepoint is rolled back.
+            let Ok((verdict, answer)) = catch_unwind(AssertUnwindSafe(|| job(&savepoint))) else { continue };
             answers.push(answer);
             match verdict {
                 Ok(()) => savepoint.commit()?,
@@ -352,7 +373,8 @@ mod tests {
         let disk = Arc::new(Disk::new(&folder.path().join("ttr.db"), Size(0)));
         let connection = opening::open(&disk).unwrap();
         connection.execute_batch("CREATE TABLE number (x)").unwrap();
-        let writer = Writer::start(connection, Arc::clone(&disk), LogLimits::default()).unwrap();
+        let writer =
+            Writer::start(connection, Arc::clone(&disk), LogLimits::default(), Arc::default()).unwrap();
         (folder, disk, writer)
     }
 

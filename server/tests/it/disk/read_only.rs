@@ -28,7 +28,7 @@ async fn a_store_on_a_disk_that_can_only_be_read_is_refused() {
 async fn nothing_is_answered_200_once_the_disk_can_only_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let addr = free_address();
-    let rule = "inject=pwrite64:error=EROFS:when=150+";
+    let rule = "inject=pwrite64:error=EROFS:when=300+";
     let program = Program::start_by(under_strace(rule), folder.path(), addr, &[]).await;
     let mut answered = Vec::new();
     let mut refused = 0;

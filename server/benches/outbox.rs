@@ -1,0 +1,165 @@
+//! What a backlog costs and how fast it goes: `cargo bench --package server --bench outbox`, `ROWS=20000` for fewer.
+//!
+//! Events come in at a fixed rate, each timed from the moment at which it should have been sent, so that a stall shows. The
+//! other side is a server in the same process, on the same cores.
+#![allow(clippy::unwrap_used, missing_docs)] // a bench that can't go on has failed
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use app::event::{AnonymousId, EventId, SessionId};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Map;
+use server::clock::{Clock, WallClock, now};
+use server::domain::commit::Commit;
+use server::domain::event::{Event, FunnelId, Page, Source};
+use server::domain::outbox::Listener;
+use server::outbox::aurea::{Aurea, Settings};
+use server::outbox::reach::Reach;
+use server::outbox::{Carrier, Outbox};
+use server::store::Store;
+use server::store::sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use uuid::Uuid;
+
+/// Events a second that come in while something is measured.
+const RATE: u32 = 200;
+
+/// How long each is measured.
+const MEASURED: Duration = Duration::from_secs(10);
+
+fn event() -> Event {
+    let id = Uuid::now_v7().to_string();
+    Event {
+        funnel: FunnelId::parse("ttr").unwrap(),
+        source: Source::Browser,
+        session_id: SessionId::parse(format!("s-{}", &id[..13])).unwrap(),
+        event_id: EventId::parse(id).unwrap(),
+        anonymous_id: AnonymousId::parse("a1").ok(),
+        name: "page_view".to_owned(),
+        properties: Map::new(),
+        page: Page::default(),
+        index: None,
+        timestamp: now(),
+        received_at: now(),
+    }
+}
+
+fn commit(listeners: &[Listener]) -> Commit {
+    Commit { events: vec![event()], forward_to: listeners.to_vec(), ..Commit::default() }
+}
+
+/// Commits at a fixed rate, and says how long they took.
+async fn intake(what: &str, store: &Arc<SqliteStore>, listeners: &[Listener]) {
+    let (begin, mut waiting) = (Instant::now(), JoinSet::new());
+    let count = RATE * u32::try_from(MEASURED.as_secs()).unwrap();
+    for number in 0..count {
+        let meant = begin + Duration::from_secs(1) * number / RATE;
+        sleep_until(meant).await;
+        let (store, commit) = (Arc::clone(store), commit(listeners));
+        waiting.spawn(async move {
+            store.commit(commit).await.unwrap();
+            meant.elapsed()
+        });
+    }
+    let mut took = waiting.join_all().await;
+    took.sort_unstable();
+    let part = |of: usize| took[(took.len() * of / 1000).min(took.len() - 1)].as_secs_f64() * 1000.0;
+    println!("intake, {what:<42} p50 {:6.2} ms   p99 {:6.2} ms", part(500), part(990));
+}
+
+/// Writes rows that nobody takes.
+async fn pile_up(rows: usize, store: &Arc<SqliteStore>, listeners: &[Listener]) {
+    let mut waiting = JoinSet::new();
+    for _ in 0..rows {
+        if waiting.len() == 256 {
+            waiting.join_next().await.unwrap().unwrap();
+        }
+        let (store, commit) = (Arc::clone(store), commit(listeners));
+        waiting.spawn(async move {
+            store.commit(commit).await.unwrap();
+        });
+    }
+    waiting.join_all().await;
+}
+
+/// What the other side knows of: each key once.
+type Known = Arc<Mutex<HashSet<String>>>;
+
+async fn remote(addr: SocketAddr) -> (SocketAddr, Known) {
+    let known = Known::default();
+    let take = |State(known): State<Known>, headers: HeaderMap| async move {
+        known.lock().unwrap().insert(headers["idempotency-key"].to_str().unwrap().to_owned());
+        StatusCode::NO_CONTENT
+    };
+    let router = Router::new().fallback(take).with_state(Arc::clone(&known));
+    let listener = TcpListener::bind(addr).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (addr, known)
+}
+
+fn outbox(store: &Arc<SqliteStore>, addr: SocketAddr) -> Outbox {
+    let url = format!("http://{addr}/api").parse().unwrap();
+    let settings = Settings { url, key: "k".to_owned().into(), reach: Reach::Anywhere };
+    let aurea: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings, "bench").unwrap());
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    Outbox::start(&(Arc::clone(store) as Arc<dyn Store>), vec![aurea], &clock)
+}
+
+async fn waiting(outbox: &Outbox) -> u64 {
+    outbox.standings().await.unwrap()[0].figures.waiting
+}
+
+async fn until_nothing_waits(outbox: &Outbox) {
+    while waiting(outbox).await > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let rows: usize = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("bench.db")).unwrap());
+    intake("nothing is forwarded", &store, &[]).await;
+
+    let (addr, _) = remote("127.0.0.1:0".parse().unwrap()).await;
+    let near = outbox(&store, addr);
+    intake("all is forwarded at once", &store, &near.listeners()).await;
+    until_nothing_waits(&near).await;
+    near.stop().await;
+
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = outbox(&store, addr);
+    let listeners = away.listeners();
+    pile_up(rows, &store, &listeners).await;
+    intake(&format!("{rows} wait, the other side is away"), &store, &listeners).await;
+
+    let all = waiting(&away).await;
+    let (_, known) = remote(addr).await;
+    while known.lock().unwrap().is_empty() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let begin = Instant::now();
+    until_nothing_waits(&away).await;
+    let took = begin.elapsed().as_secs_f64();
+    #[allow(clippy::cast_precision_loss)] // a figure for people
+    let rate = all as f64 / took;
+    println!("forwarding, {all} that waited: {took:.1} s, {rate:.0} a second");
+    assert_eq!(known.lock().unwrap().len() as u64, all, "each arrived");
+
+    away.stop().await;
+    pile_up(rows, &store, &listeners).await;
+    let again = outbox(&store, addr);
+    intake("while all that waited goes out", &store, &listeners).await;
+    until_nothing_waits(&again).await;
+    again.stop().await;
+    store.close().await;
+}
