@@ -30,7 +30,7 @@ mod traffic;
 mod upstream;
 
 /// The shortest and the longest time between two blows.
-const BETWEEN_BLOWS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
+const BETWEEN_BLOWS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(3500));
 
 /// The same for the control: it need not recover much.
 const BETWEEN_BLOWS_OF_THE_CONTROL: (Duration, Duration) =

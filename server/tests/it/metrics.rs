@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::durability::free_address;
-use crate::support::{TOKEN, TestApp, batch, metadata, payment, until};
+use crate::support::{TOKEN, TestApp, batch, metadata, payment, sign, until};
 
 /// Series by name and labels.
 type Series = BTreeMap<String, f64>;
@@ -60,7 +60,8 @@ async fn what_happened_is_counted() {
     app.whop_delivers("msg_2", &payment("pay_2", &json!({}))).await;
     app.whop_delivers("msg_3", r#"{"type":"membership.activated"}"#).await;
     app.whop_delivers("msg_4", "no JSON").await;
-    app.delivery("msg_5", now() / 1000, "v1,bm90IGEgc2lnbmF0dXJl", "{}").await;
+    let seconds = now() / 1000;
+    app.delivery("msg_5", seconds, &sign("ws_wrong", "msg_5", seconds, "{}"), "{}").await;
     app.get("/aurea/nothing/here").send().await.unwrap();
 
     let series = scrape(&app).await;
