@@ -40,21 +40,23 @@ pub(super) fn insert<'a>(
     Ok(())
 }
 
-/// The newest that were never tried first, then whatever is due longest.
+/// The newest that were never tried. The index is named because without statistics SQLite would sort all that is due.
+const FRESH: &str = "UPDATE outbox SET claim_id = ?1, due_at = ?2 WHERE seq IN
+    (SELECT seq FROM outbox INDEXED BY outbox_fresh WHERE destination = ?3 AND tries = 0 AND due_at <= ?4
+     ORDER BY seq DESC LIMIT ?5)
+    RETURNING id, claim_id, funnel, body, tries, driven_at";
+
+/// Whatever is due longest.
+const DUE: &str = "UPDATE outbox SET claim_id = ?1, due_at = ?2 WHERE seq IN
+    (SELECT seq FROM outbox INDEXED BY outbox_due WHERE destination = ?3 AND due_at <= ?4 ORDER BY due_at LIMIT ?5)
+    RETURNING id, claim_id, funnel, body, tries, driven_at";
+
+/// The newest that were never tried first.
 fn claim(connection: &Connection, claim: &Claim) -> Result<Vec<Claimed>> {
-    const TAKE: &str = "UPDATE outbox SET claim_id = ?1, due_at = ?2 WHERE seq IN";
-    const GIVE: &str = "RETURNING id, claim_id, funnel, body, tries, driven_at";
-    let fresh = format!(
-        "{TAKE} (SELECT seq FROM outbox WHERE destination = ?3 AND tries = 0 AND due_at <= ?4
-                 ORDER BY seq DESC LIMIT ?5) {GIVE}"
-    );
-    let due = format!(
-        "{TAKE} (SELECT seq FROM outbox WHERE destination = ?3 AND due_at <= ?4 ORDER BY due_at LIMIT ?5) {GIVE}"
-    );
     let mut claimed = Vec::with_capacity(claim.places);
-    for (sql, places) in [(fresh, claim.fresh.min(claim.places)), (due, claim.places)] {
+    for (sql, places) in [(FRESH, claim.fresh.min(claim.places)), (DUE, claim.places)] {
         let places = i64::try_from(places - claimed.len().min(places)).unwrap_or(i64::MAX);
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = connection.prepare_cached(sql)?;
         let row = params![claim.claim_id, claim.until, claim.destination.0, claim.now, places];
         for row in statement.query_map(row, claimed_of)? {
             claimed.push(row?);
@@ -251,5 +253,29 @@ impl OutboxStore for SqliteStore {
     async fn parked(&self, destination: &str, limit: usize) -> std::result::Result<Vec<Parked>, StoreError> {
         let destination = destination.to_owned();
         self.readers.read(move |reader| parked(reader, &destination, limit)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_does_not_sort_all_that_waits() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("outbox.sql")).unwrap();
+        for (sql, index) in [(FRESH, "outbox_fresh"), (DUE, "outbox_due")] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            for place in 1..=statement.parameter_count() {
+                statement.raw_bind_parameter(place, 1).unwrap();
+            }
+            let mut rows = statement.raw_query();
+            let mut plan = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                plan.push(row.get::<_, String>("detail").unwrap());
+            }
+            assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
     }
 }
