@@ -68,7 +68,7 @@ const guards = [
     "ORDER BY count(*) DESC, max(place) DESC LIMIT 1", "ORDER BY min(place) LIMIT 1",
     "store_quarantine::who_floods_the_quarantine_pushes_out_only_themselves"],
   ["what was refused is judged by when it arrived", "src/quarantine.rs",
-    "&header_map(headers), &body, received_at)", "&header_map(headers), &body, crate::clock::now())",
+    "provider.verify(&headers, &body, received_at)", "provider.verify(&headers, &body, crate::clock::now())",
     "quarantine::what_came_under_a_wrong_secret_converts_once_after_it_is_mended"],
   ["a known delivery with another body changes nothing", "src/store/sqlite/rows.rs",
     "if committed.conflict {", "if false && committed.conflict {",

@@ -133,6 +133,24 @@ pub async fn receive_whop(body: RawBody) -> Result<(), ServerFnError> {
     backend()?.receive("whop", body).await
 }
 
+/// `POST /api/webhooks/stripe`: one delivery of Stripe.
+#[server(prefix = "/api", endpoint = "webhooks/stripe", input = Post<Untouched>)]
+pub async fn receive_stripe(body: RawBody) -> Result<(), ServerFnError> {
+    backend()?.receive("stripe", body).await
+}
+
+/// `POST /api/webhooks/polar`: one delivery of Polar.
+#[server(prefix = "/api", endpoint = "webhooks/polar", input = Post<Untouched>)]
+pub async fn receive_polar(body: RawBody) -> Result<(), ServerFnError> {
+    backend()?.receive("polar", body).await
+}
+
+/// `POST /api/webhooks/shopify`: one delivery of Shopify.
+#[server(prefix = "/api", endpoint = "webhooks/shopify", input = Post<Untouched>)]
+pub async fn receive_shopify(body: RawBody) -> Result<(), ServerFnError> {
+    backend()?.receive("shopify", body).await
+}
+
 /// `POST /api/aurea/forward-conversions`: sends what is parked or waits, now. The owner's only: the route sees to it.
 #[server(prefix = "/api", endpoint = "aurea/forward-conversions")]
 pub async fn forward_conversions() -> Result<Forwarded, ServerFnError> {

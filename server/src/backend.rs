@@ -19,7 +19,8 @@ use leptos_axum::{ResponseOptions, extract};
 use url::{Url, form_urlencoded};
 
 use crate::aurea::Owner;
-use crate::checkout::Checkouts;
+use crate::checkout::{Asked, Checkouts};
+use crate::client::{Clients, is_public};
 use crate::clock::now;
 use crate::error::RETRY_AFTER;
 use crate::ingest::sender::same_origin;
@@ -42,6 +43,8 @@ pub struct ServerBackend {
     pub quarantine: Arc<Quarantine>,
     /// Whose deliveries are taken.
     pub providers: Vec<Arc<dyn Provider>>,
+    /// Knows who connects.
+    pub clients: Clients,
     /// The site's public origin.
     pub origin: String,
     /// Tells others.
@@ -53,7 +56,7 @@ pub struct ServerBackend {
 impl Backend for ServerBackend {
     fn begin_checkout(self: Arc<Self>, form: CheckoutForm) -> Answer {
         Box::pin(async move {
-            let headers: HeaderMap = extract().await?;
+            let (headers, peer): (HeaderMap, ConnectInfo<SocketAddr>) = extract().await?;
             // A foreign page must not begin checkouts in a visitor's name; a browser too old to say goes on to buy.
             if same_origin(&headers, &self.origin) == Some(false) {
                 set_status(StatusCode::FORBIDDEN);
@@ -61,7 +64,8 @@ impl Backend for ServerBackend {
             }
             let private = headers.get("sec-gpc").is_some_and(|value| value == "1")
                 || headers.get("dnt").is_some_and(|value| value == "1");
-            see_other(&self.checkouts.begin(form, private, now()).await)
+            let ip = Some(self.clients.client(peer.ip(), &headers)).filter(|ip| is_public(*ip));
+            see_other(&self.checkouts.begin(form, Asked { private, ip }, now()).await)
         })
     }
 

@@ -1,5 +1,6 @@
 //! The buy button: records the click and sends the buyer to the provider. A sale is never lost to tracking.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,15 @@ pub struct Checkouts {
     pub forward_to: Vec<Listener>,
 }
 
+/// What a buyer's request says besides its form.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// The browser asked not to be followed, so that none of the ids it withheld is made up.
+    pub private: bool,
+    /// The buyer's address, if it is one of the Internet's.
+    pub ip: Option<IpAddr>,
+}
+
 /// One press of the buy button, made whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Click {
@@ -55,10 +65,9 @@ struct Click {
 }
 
 impl Checkouts {
-    /// Records the click and gives the address to send the buyer to. `private` says that the visitor's browser asked not
-    /// to be followed, so that none of the ids it withheld is made up.
-    pub async fn begin(&self, form: CheckoutForm, private: bool, now: Millis) -> Url {
-        let click = Click::read(form, private, now);
+    /// Records the click and gives the address to send the buyer to.
+    pub async fn begin(&self, form: CheckoutForm, asked: Asked, now: Millis) -> Url {
+        let click = Click::read(form, asked.private, now);
         let commit = Commit {
             events: self.events(&click, now),
             forward_to: self.forward_to.clone(),
@@ -78,8 +87,9 @@ impl Checkouts {
             started_at: click.at,
             click_id: click.click_id.to_string(),
             return_url: self.return_url.clone(),
+            ip: asked.ip,
         };
-        let (url, _) =
+        let (begun, _) =
             tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
         tracing::info!(
             funnel = self.funnel.as_str(),
@@ -87,7 +97,7 @@ impl Checkouts {
             provider = self.provider.name(),
             "checkout began"
         );
-        url
+        begun.url
     }
 
     /// Their ids come from the click, so that a double click or a repeated request counts once.

@@ -1,11 +1,12 @@
 //! ttr's server: renders the page, collects the events, takes the webhooks, closes sessions with the money.
 //!
-//! Imports run one way: `domain <- {provider, store} <- {ingest, checkout, webhook, outbox, report} <- {site, aurea, ops} <-
+//! Imports run one way: `domain <- {provider, store} <- bookkeeper <- {ingest, checkout, webhook, outbox, report} <- {site, aurea, ops} <-
 //! router <- serve <- main`. docs/architecture.md says why.
 
 pub mod accept;
 pub mod aurea;
 pub mod backend;
+pub mod bookkeeper;
 pub mod buckets;
 pub mod checkout;
 pub mod client;

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use server::config::{BAD_CONFIGURATION, Config, Mode};
 use server::demo;
 use server::failpoints;
-use server::ops::{backup, doctor, forward, login, restore};
+use server::ops::{backup, doctor, forward, login, reconcile, restore};
 use server::serve::{self, ServeError};
 use server::simulator::Simulator;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +33,8 @@ enum Command {
     Serve,
     /// Print a new link to the owner's screens; the old one and every login end
     Login,
+    /// Compare the providers' own lists of payments with ours, and keep what no delivery brought
+    Reconcile(reconcile::Args),
     /// Have the running site send what waits or was given up, and say how far that went
     Forward,
     /// Say what is wrong with the site, and how to mend it
@@ -66,12 +68,17 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    let quiet = matches!(command, Command::Demo(_)); // a line for each made-up visit helps nobody
+    // A line for each made-up visit helps nobody, and what was compared is printed.
+    let quiet = matches!(command, Command::Demo(_) | Command::Reconcile(_));
     log(config.mode, if quiet { "error" } else { "info" });
     let done: Result<(), Box<dyn Error>> = match command {
         Command::Serve => runtime.block_on(run(config)).map_err(Into::into),
         Command::Forward => runtime.block_on(forward::run(&config)).map_err(Into::into),
         Command::Login => runtime.block_on(login::renew(&config)).map_err(Into::into),
+        Command::Reconcile(args) => match runtime.block_on(serve::reconcile(&config, &args)) {
+            Ok(code) => return code,
+            Err(error) => Err(error.into()),
+        },
         Command::Backup(args) => backup::run(&config, &args).map_err(Into::into),
         Command::Restore(args) => restore::run(&config, &args).map_err(Into::into),
         Command::Demo(args) => return runtime.block_on(demo::run(&config, &args)),
@@ -112,12 +119,11 @@ async fn run(config: Config) -> Result<(), ServeError> {
         Some(settings) => Some(Simulator::start(&config, settings).await?),
         None => None,
     };
-    let whop = match (&config.whop, &simulator) {
-        (Some(whop), _) => whop.clone(),
-        (None, Some(simulator)) => simulator.whop_settings(),
-        (None, None) => unreachable!("the configuration has a provider or the simulator"),
+    let providers = match &simulator {
+        Some(simulator) => simulator.stand_in(config.providers.clone()),
+        None => config.providers.clone(),
     };
-    let application = serve::build(&config, whop, simulator.is_some()).await?;
+    let application = serve::build(&config, &providers, simulator.is_some()).await?;
     tracing::info!("the site is at {}", config.site.origin());
     if let Some(simulator) = &simulator {
         tracing::info!(

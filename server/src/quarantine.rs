@@ -277,8 +277,9 @@ impl Look {
             after = last.place;
             for Kept { headers, body, received_at, .. } in kept {
                 // Whether it was signed in time is a question of when it arrived.
-                if let Ok(signed_id) = provider.verify(&header_map(headers), &body, received_at) {
-                    self.webhooks.record(provider, signed_id, &body, received_at).await?;
+                let headers = header_map(headers);
+                if let Ok(signed_id) = provider.verify(&headers, &body, received_at) {
+                    self.webhooks.record(provider, signed_id, &headers, &body, received_at).await?;
                     taken += 1;
                 }
             }

@@ -80,6 +80,7 @@ pub struct Shell<'a> {
 pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
     let fixed = fixed_headers(shell);
     let events = || post(ingest::collect).layer(DefaultBodyLimit::max(ingest::sender::MAX_BODY));
+    let deliveries = || post(backend::server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY));
     let json = Router::new()
         .route("/funnels/{funnel}/sessions", get(api::sessions))
         .route("/funnels/{funnel}/sessions/{session}", get(api::session))
@@ -105,7 +106,10 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/robots.txt", get(site::robots))
         .route("/sitemap.xml", get(site::sitemap))
         .route("/api/checkout", post(backend::checkout).layer(DefaultBodyLimit::max(64 * 1024)))
-        .route("/api/webhooks/whop", post(backend::server_fn).layer(DefaultBodyLimit::max(webhook::MAX_BODY)))
+        .route("/api/webhooks/whop", deliveries())
+        .route("/api/webhooks/stripe", deliveries())
+        .route("/api/webhooks/polar", deliveries())
+        .route("/api/webhooks/shopify", deliveries())
         .route("/api/track/events", events())
         .route("/api/pulse", events())
         // Not nested: a server function is found by its whole path.

@@ -1,6 +1,7 @@
 //! Start-up and shutdown: puts the rooms together, listens, and leaves nothing unwritten.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +13,27 @@ use crate::accept::{self, Settings};
 use crate::aurea::screens::Screens;
 use crate::aurea::{Access, Assets};
 use crate::backend::ServerBackend;
+use crate::bookkeeper::Bookkeeper;
 use crate::checkout::Checkouts;
 use crate::client::Clients;
 use crate::clock::{Clock, WallClock};
+use crate::config::providers::Providers;
 use crate::config::{Config, Mode};
+use crate::domain::Millis;
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
 use crate::metrics::Metrics;
 use crate::ops::metrics::{Audience, Board, Scrape};
+use crate::ops::reconcile::{self, Job, Reconciler};
 use crate::outbox::aurea::Aurea;
 use crate::outbox::webhooks::Endpoint;
 use crate::outbox::{Carrier, Outbox};
 use crate::provider::Provider;
-use crate::provider::whop::{self, Whop};
+use crate::provider::polar::Polar;
+use crate::provider::shopify::Shopify;
+use crate::provider::stripe::Stripe;
+use crate::provider::whop::Whop;
 use crate::quarantine::Quarantine;
 use crate::report::Report;
 use crate::router::{AppState, Shell, router};
@@ -36,6 +44,9 @@ use crate::stopping::Stopping;
 use crate::store::sqlite::{Limits, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
+
+/// What `ttr reconcile` found is told in this time, or by the program that serves.
+const TELLING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the program can't run.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +62,9 @@ pub enum ServeError {
         /// Why not.
         error: std::io::Error,
     },
+    /// Nobody would begin the buy button's checkout.
+    #[error("the buy button's provider is not on")]
+    NoProvider,
     /// The HTTP client can't be made.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -69,6 +83,8 @@ pub struct Application {
     pub store: Arc<SqliteStore>,
     /// Tells others; to be stopped before the store is closed.
     pub outbox: Arc<Outbox>,
+    /// Compares the providers' lists with the ledger, again and again.
+    pub job: Option<Job>,
     /// Keeps what is refused; to be stopped before the store is closed.
     pub quarantine: Arc<Quarantine>,
     /// The owner's token, the first time that the store is used and none is configured: to be shown this once.
@@ -79,22 +95,18 @@ pub struct Application {
     pub metrics: Arc<Metrics>,
 }
 
-/// Puts the program together. `whop` is how the provider, real or simulated, is reached.
+/// Puts the program together. `providers` are the configured ones, or the simulator in the place of the buy button's.
 pub async fn build(
     config: &Config,
-    whop: whop::Settings,
+    providers: &Providers,
     simulated: bool,
 ) -> Result<Application, ServeError> {
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(3))
-        .timeout(Duration::from_secs(20))
-        .build()?;
     let metrics = Arc::new(Metrics::default());
-    let limits = Limits { reserve: config.reserve, ..Limits::default() };
-    let store = Arc::new(SqliteStore::open_to_serve(&config.database, limits, Arc::clone(&metrics))?);
+    let store = Arc::new(SqliteStore::open_to_serve(&config.database, limits(config), Arc::clone(&metrics))?);
     let new_token = Access::prepare(store.as_ref(), config.admin_token.as_ref()).await?;
-    let provider: Arc<dyn Provider> = Arc::new(Whop::new(whop, http));
+    let providers_on = providers_on(providers)?;
+    let buy_button = providers_on.iter().find(|provider| provider.name() == providers.buy_button);
+    let buy_button = Arc::clone(buy_button.ok_or(ServeError::NoProvider)?);
     let reload_port = reload_port();
     let stopping = Stopping::default();
     let clients = Clients::new(config.site.trusted_proxies.clone());
@@ -105,22 +117,30 @@ pub async fn build(
             .into_iter()
             .flatten()
             .collect::<Vec<_>>(),
-        form_origins: &provider.redirect_origins(),
+        form_origins: &buy_button.redirect_origins(),
         reload_port: site.reload_port,
     });
     let identity = store.identity().await?;
     let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
     let webhooks = Arc::new(Webhooks {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        funnel: config.funnel.id.clone(),
+        bookkeeper: bookkeeper(config, &(Arc::clone(&store) as Arc<dyn Store>)),
         development: config.mode == Mode::Development,
         forward_to: outbox.listeners(),
     });
-    let providers = vec![Arc::clone(&provider)];
-    let quarantine = Arc::new(Quarantine::start(Arc::clone(&webhooks), providers, clients.clone()));
+    let every = config.reconcile.every;
+    let job = (!every.is_zero()).then(|| Job {
+        reconciler: reconciler(config, &(Arc::clone(&store) as Arc<dyn Store>), &outbox),
+        providers: providers_on.clone(),
+        every,
+        back: Millis::try_from(config.reconcile.back.as_millis()).unwrap_or(Millis::MAX),
+    });
+    let quarantine =
+        Arc::new(Quarantine::start(Arc::clone(&webhooks), providers_on.clone(), clients.clone()));
     let rooms = Rooms {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        provider,
+        buy_button,
+        providers: providers_on,
         webhooks,
         quarantine: Arc::clone(&quarantine),
         pages: Pages::render(&site),
@@ -143,11 +163,58 @@ pub async fn build(
         clients,
         store,
         outbox,
+        job,
         quarantine,
         new_token,
         stopping,
         metrics,
     })
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits { reserve: config.reserve, ..Limits::default() }
+}
+
+/// Every provider that is on: deliveries of these are taken.
+fn providers_on(settings: &Providers) -> Result<Vec<Arc<dyn Provider>>, reqwest::Error> {
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(20))
+        .build()?;
+    let whop = settings.whop.clone().map(|it| Arc::new(Whop::new(it, http.clone())) as Arc<dyn Provider>);
+    let stripe =
+        settings.stripe.clone().map(|it| Arc::new(Stripe::new(it, http.clone())) as Arc<dyn Provider>);
+    let polar = settings.polar.clone().map(|it| Arc::new(Polar::new(it, http.clone())) as Arc<dyn Provider>);
+    let shopify =
+        settings.shopify.clone().map(|it| Arc::new(Shopify::new(it, http.clone())) as Arc<dyn Provider>);
+    Ok([whop, stripe, polar, shopify].into_iter().flatten().collect())
+}
+
+fn bookkeeper(config: &Config, store: &Arc<dyn Store>) -> Bookkeeper {
+    Bookkeeper { store: Arc::clone(store), funnel: config.funnel.id.clone() }
+}
+
+/// What compares the providers' lists with the ledger.
+fn reconciler(config: &Config, store: &Arc<dyn Store>, outbox: &Outbox) -> Reconciler {
+    Reconciler {
+        store: Arc::clone(store),
+        bookkeeper: bookkeeper(config, store),
+        forward_to: outbox.listeners(),
+    }
+}
+
+/// `ttr reconcile`: compares once; what was found is told before it ends, or by the program that serves.
+pub async fn reconcile(config: &Config, args: &reconcile::Args) -> Result<ExitCode, ServeError> {
+    let sqlite = Arc::new(SqliteStore::open_with(&config.database, limits(config), Arc::default())?);
+    let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
+    let outbox = outbox(config, Arc::clone(&store), &store.identity().await?)?;
+    let providers = providers_on(&config.providers)?;
+    let code = reconcile::run(&reconciler(config, &store, &outbox), &providers, args).await;
+    outbox.drive(TELLING_PATIENCE).await?;
+    outbox.stop().await;
+    sqlite.close().await;
+    Ok(code)
 }
 
 /// The worker, with a lane for each destination that is configured.
@@ -210,7 +277,8 @@ fn reload_port() -> Option<u16> {
 /// What the handlers' rooms are made of.
 struct Rooms {
     store: Arc<dyn Store>,
-    provider: Arc<dyn Provider>,
+    buy_button: Arc<dyn Provider>,
+    providers: Vec<Arc<dyn Provider>>,
     webhooks: Arc<Webhooks>,
     quarantine: Arc<Quarantine>,
     pages: Pages,
@@ -225,7 +293,8 @@ struct Rooms {
 fn state(config: &Config, rooms: Rooms) -> AppState {
     let Rooms {
         store,
-        provider,
+        buy_button,
+        providers,
         webhooks,
         quarantine,
         pages,
@@ -240,7 +309,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
     let forward_to = outbox.listeners();
     let checkouts = Checkouts {
         store: Arc::clone(&store),
-        provider: Arc::clone(&provider),
+        provider: buy_button,
         funnel: funnel.clone(),
         product: config.product.clone(),
         price: config.price,
@@ -251,7 +320,9 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
     let report = Report::new(Arc::clone(&store));
     let assets = Arc::new(Assets::default());
     let access = Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone()));
-    metrics.expect_deliveries(provider.name());
+    for provider in &providers {
+        metrics.expect_deliveries(provider.name());
+    }
     let scrape = Scrape {
         audience: audience(config),
         access: Arc::clone(&access),
@@ -280,13 +351,14 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             keys: config.receive_keys.clone(),
             programs_apart: config.mode == Mode::Production,
         }),
-        limit: Arc::new(Limit::new(clients)),
+        limit: Arc::new(Limit::new(clients.clone())),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
         backend: Arc::new(ServerBackend {
             checkouts,
             webhooks,
             quarantine,
-            providers: vec![provider],
+            providers,
+            clients,
             origin,
             outbox,
             metrics: Arc::clone(&metrics),
@@ -316,8 +388,12 @@ pub async fn serve(application: Application, listener: TcpListener) -> Result<()
     let settings = Settings::default().within_file_limit();
     let store = Arc::clone(&application.store);
     let work = async {
-        let Application { router, clients, metrics, .. } = application;
+        let Application { router, clients, metrics, job, .. } = application;
+        let job = job.map(|job| tokio::spawn(job.run()));
         accept::serve(listener, router, settings, clients, stopping.clone(), metrics).await;
+        if let Some(job) = job {
+            job.abort(); // what it was writing is written whole or not at all
+        }
         application.outbox.stop().await;
         application.quarantine.stop().await;
         application.store.close().await;

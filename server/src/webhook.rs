@@ -4,18 +4,19 @@
 
 use std::sync::Arc;
 
-use app::event::{AnonymousId, SessionId};
+use app::event::{AnonymousId, SessionId, name};
 use axum::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::commit::{Commit, Committed, Delivery, DeliveryState, Digest};
-use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Attribution, Payment, PaymentKey, record};
+use crate::bookkeeper::{Bookkeeper, Heard};
+use crate::domain::Millis;
+use crate::domain::commit::{Committed, Delivery, DeliveryState, Digest};
+use crate::domain::event::Event;
+use crate::domain::ledger::{Entry, PaymentKind};
 use crate::domain::outbox::Listener;
-use crate::domain::{DAY, Millis};
 use crate::failpoints;
 use crate::provider::signature::Rejection;
-use crate::provider::{Fact, Metadata, Notice, Paid, Provider};
+use crate::provider::{Notice, Provider};
 use crate::store::{Store, StoreError};
 
 /// The largest delivery, bytes (Shopify's orders can be big).
@@ -25,8 +26,8 @@ pub const MAX_BODY: usize = 2 * 1024 * 1024;
 pub struct Webhooks {
     /// Where they are recorded.
     pub store: Arc<dyn Store>,
-    /// The funnel that the payments belong to.
-    pub funnel: FunnelId,
+    /// Reads them for the ledger.
+    pub bookkeeper: Bookkeeper,
     /// Prints the seed's log lines.
     pub development: bool,
     /// Who is told of conversions.
@@ -55,7 +56,7 @@ impl Webhooks {
     ) -> Result<Committed, WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
         failpoints::reach("delivery.verified");
-        Ok(self.record(provider, signed_id, body, now).await?)
+        Ok(self.record(provider, signed_id, headers, body, now).await?)
     }
 
     /// Records one delivery that was verified and arrived at `now`: at once, or out of the quarantine.
@@ -63,37 +64,37 @@ impl Webhooks {
         &self,
         provider: &dyn Provider,
         signed_id: Option<String>,
+        headers: &HeaderMap,
         body: &[u8],
         now: Millis,
     ) -> Result<Committed, StoreError> {
-        let mut notice = provider.parse(body);
-        let foreign = provider.foreign_account(body);
+        let funnel = self.bookkeeper.funnel.as_str();
+        let mut notice = provider.parse(headers, body);
+        let foreign = provider.foreign_account(headers, body);
         if foreign.is_some() {
-            notice.fact = Fact::Other;
+            notice.facts = Ok(Vec::new());
         }
         let delivery = delivery(provider.name(), signed_id, &notice, body, now);
         let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
-        let mut commit = match notice.fact {
-            Fact::Paid(paid) => record(self.payment(provider.name(), paid, now).await?),
-            Fact::Other => Commit::default(),
-            Fact::Unparsable(why) => {
-                tracing::error!(
-                    provider = provider.name(),
-                    funnel = self.funnel.as_str(),
-                    delivery_id,
-                    why = unquoted(&why),
-                    "an authentic delivery can't be read; it is kept"
-                );
-                Commit::default()
-            }
-        };
+        let facts = notice.facts.unwrap_or_else(|why| {
+            tracing::error!(
+                provider = provider.name(),
+                funnel,
+                delivery_id,
+                why = unquoted(&why),
+                "an authentic delivery can't be read; it is kept"
+            );
+            Vec::new()
+        });
+        let heard = Heard { provider: provider.name(), reconciled: false, at: now };
+        let mut commit = self.bookkeeper.commit(facts, heard).await?;
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
-        let recorded = commit.clone();
+        let entries = commit.entries.clone();
         let committed = self.store.commit(commit).await.inspect_err(|error| {
             tracing::error!(
                 provider = provider.name(),
-                funnel = self.funnel.as_str(),
+                funnel,
                 delivery_id,
                 payment_id,
                 %error,
@@ -103,7 +104,7 @@ impl Webhooks {
         failpoints::reach("delivery.after_commit");
         tracing::info!(
             provider = provider.name(),
-            funnel = self.funnel.as_str(),
+            funnel,
             delivery_id,
             payment_id,
             new = committed.new_delivery,
@@ -112,7 +113,7 @@ impl Webhooks {
         if committed.conflict {
             tracing::error!(
                 provider = provider.name(),
-                funnel = self.funnel.as_str(),
+                funnel,
                 delivery_id,
                 "a delivery came again with another body: the first stands, this one is kept beside it"
             );
@@ -126,67 +127,39 @@ impl Webhooks {
                     "a delivery about another account: it is kept and changes nothing"
                 );
             }
-            self.log(&recorded);
+            self.log(&entries, &committed.settled);
         }
         Ok(committed)
     }
 
-    async fn payment(&self, provider: &'static str, paid: Paid, now: Millis) -> Result<Payment, StoreError> {
-        let attribution = self.attribute(paid.metadata, now).await?;
-        Ok(Payment {
-            key: PaymentKey {
-                funnel: self.funnel.clone(),
-                provider: provider.to_owned(),
-                payment_id: paid.payment_id,
-            },
-            kind: paid.kind,
-            amount: paid.amount,
-            // A provider's clock may be behind, but nobody pays in the future.
-            paid_at: paid.paid_at.filter(|at| (0..=now).contains(at)).unwrap_or(now),
-            attribution,
-            received_at: now,
-        })
-    }
-
-    /// Metadata passed through the buyer's browser: what is no id is as good as missing. With only a visitor, the money
-    /// belongs to their newest checkout of the last 24 h, else to a session named after them.
-    async fn attribute(&self, metadata: Metadata, now: Millis) -> Result<Attribution, StoreError> {
-        let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
-        let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
-        if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY, now).await?;
-            session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
-        }
-        let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
-        Ok(Attribution { session_id, anonymous_id, checkout_started_at })
-    }
-
     /// The lines of the seed's test steps.
-    fn log(&self, commit: &Commit) {
-        for payment in &commit.payments {
+    fn log(&self, entries: &[Entry], settled: &[Event]) {
+        for entry in entries {
+            let Entry::Payment(payment) = entry else { continue };
             let anonymous_id = payment.attribution.anonymous_id.as_ref().map_or("none", AnonymousId::as_str);
             let session_id = payment.attribution.session_id.as_ref().map_or("none", SessionId::as_str);
-            if payment.attribution.session_id.is_none() {
-                tracing::warn!(
-                    funnel = self.funnel.as_str(),
-                    payment_id = payment.key.payment_id,
-                    "a payment without a session: it is kept unattributed"
-                );
+            let (funnel, payment_id) = (self.bookkeeper.funnel.as_str(), &payment.key.payment_id);
+            if payment.attribution.session_id.is_none() && payment.kind == PaymentKind::First {
+                tracing::warn!(funnel, payment_id, "a payment without a session: it is kept unattributed");
             }
             if payment.amount.is_err() {
                 tracing::error!(
-                    funnel = self.funnel.as_str(),
-                    payment_id = payment.key.payment_id,
+                    funnel,
+                    payment_id,
                     session_id,
                     "a payment whose amount can't be trusted is kept"
                 );
             }
             if self.development {
                 tracing::info!("Aurea tracking - anonymousId: {anonymous_id}, sessionId: {session_id}");
-                if !commit.events.is_empty() {
-                    tracing::info!("Tracked checkout_completed in Aurea with anonymousId: {anonymous_id}");
-                    tracing::info!("Tracked session_end in Aurea");
-                }
+            }
+        }
+        for event in settled.iter().filter(|_| self.development) {
+            if event.name == name::CHECKOUT_COMPLETED {
+                let anonymous_id = event.anonymous_id.as_ref().map_or("none", AnonymousId::as_str);
+                tracing::info!("Tracked checkout_completed in Aurea with anonymousId: {anonymous_id}");
+            } else {
+                tracing::info!("Tracked {} in Aurea", event.name);
             }
         }
     }
@@ -208,14 +181,10 @@ fn delivery(
     body: &[u8],
     now: Millis,
 ) -> Delivery {
-    let state = match notice.fact {
-        Fact::Paid(_) => DeliveryState::Recorded,
-        Fact::Other => DeliveryState::Ignored,
-        Fact::Unparsable(_) => DeliveryState::Unparsable,
-    };
-    let payment_id = match &notice.fact {
-        Fact::Paid(paid) => Some(paid.payment_id.clone()),
-        _ => None,
+    let state = match &notice.facts {
+        Ok(facts) if facts.is_empty() => DeliveryState::Ignored,
+        Ok(_) => DeliveryState::Recorded,
+        Err(_) => DeliveryState::Unparsable,
     };
     let digest: Digest = Sha256::digest(body).into();
     Delivery {
@@ -228,6 +197,6 @@ fn delivery(
         body: body.to_vec(),
         digest,
         received_at: now,
-        payment_id,
+        payment_id: notice.facts.iter().flatten().next().map(|fact| fact.about().to_owned()),
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct File {
     pub(super) page: Words,
     pub(super) checkout: Checkout,
     #[serde(default)]
+    pub(super) reconcile: Reconcile,
+    #[serde(default)]
     pub(super) tracking: Tracking,
     #[serde(default)]
     pub(super) site: Site,
@@ -20,6 +22,12 @@ pub(super) struct File {
     pub(super) store: Store,
     #[serde(default)]
     pub(super) whop: Whop,
+    #[serde(default)]
+    pub(super) stripe: Stripe,
+    #[serde(default)]
+    pub(super) polar: Polar,
+    #[serde(default)]
+    pub(super) shopify: Shopify,
     #[serde(default)]
     pub(super) aurea: Aurea,
     #[serde(default)]
@@ -50,6 +58,19 @@ pub(super) struct Tracking {
 impl Default for Tracking {
     fn default() -> Self {
         Self { consent: "implied".into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Reconcile {
+    pub(super) every: String,
+    pub(super) back: String,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { every: "15m".into(), back: "72h".into() }
     }
 }
 
@@ -108,6 +129,52 @@ impl Default for Whop {
             api_url: "https://api.whop.com/api/v1".into(),
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Stripe {
+    pub(super) checkout_url: Option<String>,
+    pub(super) price_id: Option<String>,
+    pub(super) mode: String,
+    pub(super) account: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Stripe {
+    fn default() -> Self {
+        Self {
+            checkout_url: None,
+            price_id: None,
+            mode: "payment".into(),
+            account: None,
+            api_url: "https://api.stripe.com/v1".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Polar {
+    pub(super) checkout_url: Option<String>,
+    pub(super) product_id: Option<String>,
+    pub(super) api_url: String,
+}
+
+impl Default for Polar {
+    fn default() -> Self {
+        Self { checkout_url: None, product_id: None, api_url: "https://api.polar.sh/v1".into() }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Shopify {
+    pub(super) checkout_url: Option<String>,
+    pub(super) shop: Option<String>,
+    pub(super) variant_id: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) api_url: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

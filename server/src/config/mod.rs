@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use app::{Product, Words};
 use ipnet::IpNet;
@@ -19,12 +20,13 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::size::Size;
 use crate::outbox::reach::is_own_name;
 use crate::outbox::{aurea, webhooks};
-use crate::provider::{signature, whop};
 use layers::Layers;
+use providers::{Providers, providers};
 use secrets::Secrets;
 
 mod file;
 mod layers;
+pub mod providers;
 mod secrets;
 mod told;
 
@@ -52,9 +54,11 @@ pub struct Config {
     pub reserve: Size,
     /// Whether a visitor must agree before anything is stored.
     pub consent_required: bool,
-    /// Whop, when it is configured.
-    pub whop: Option<whop::Settings>,
-    /// Plays the provider, when none is configured in development.
+    /// The providers that are on, and the buy button's.
+    pub providers: Providers,
+    /// How the providers' own lists are compared with ours.
+    pub reconcile: Reconcile,
+    /// Plays the buy button's provider, when that is not on, in development.
     pub simulator: Option<Simulator>,
     /// Who may post events with a key.
     pub receive_keys: Vec<ReceiveKey>,
@@ -82,6 +86,15 @@ pub struct Funnel {
     pub id: FunnelId,
     /// Of amounts that name none.
     pub currency: Currency,
+}
+
+/// How the providers' own lists are compared with ours while the program serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconcile {
+    /// How often; zero is never.
+    pub every: Duration,
+    /// How far back.
+    pub back: Duration,
 }
 
 /// Where the site is.
@@ -186,7 +199,7 @@ impl Faults<'_> {
 }
 
 fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Option<Config> {
-    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id));
+    let funnel_id = faults.check("funnel.id", FunnelId::parse(file.funnel.id.clone()));
     let currency = faults.check("funnel.currency", Currency::parse(&file.funnel.currency));
     let product_currency = faults.check("product.currency", Currency::parse(&file.product.currency));
     let price = product_currency.and_then(|currency| {
@@ -204,12 +217,12 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
             None
         }
     };
-    if file.checkout.provider != "whop" {
-        faults.add("checkout.provider", "must be \"whop\"");
-    }
-    let whop = whop(&file.whop, &secrets, mode, faults);
-    let simulator =
-        simulator(&file.simulator, whop.is_some() || !secrets.whop_webhook_keys.is_empty(), mode, faults);
+    let buy_button = providers::buy_button(&file.checkout, faults);
+    let providers = buy_button.map(|name| providers(&file, name, &secrets, mode, faults));
+    let simulated = buy_button.filter(|name| secrets.of(name).is_none());
+    let simulator = simulated.and_then(|name| simulator(&file.simulator, name, mode, faults));
+    let every = duration("reconcile.every", &file.reconcile.every, faults);
+    let back = duration("reconcile.back", &file.reconcile.back, faults);
     let receive_keys = receive_keys(&secrets, faults);
     let aurea = told::aurea(&file.aurea, &secrets, mode, site.as_ref(), faults);
     let webhooks = told::webhooks(file.webhooks, &secrets, mode, site.as_ref(), faults);
@@ -223,13 +236,19 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
         database: database?,
         reserve: reserve?,
         consent_required: consent_required?,
-        whop,
+        providers: providers?,
+        reconcile: Reconcile { every: every?, back: back? },
         simulator,
         receive_keys,
         aurea,
         webhooks,
         admin_token: secrets.admin_token,
     })
+}
+
+fn duration(key: &str, text: &str, faults: &mut Faults<'_>) -> Option<Duration> {
+    let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| duration.try_into().ok());
+    faults.check(key, duration.ok_or("must be a time such as \"15m\" or \"72h\""))
 }
 
 fn site(file: &file::Site, faults: &mut Faults<'_>) -> Option<Site> {
@@ -296,44 +315,6 @@ fn database(url: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
     path.map(PathBuf::from)
 }
 
-/// Whop is on when its webhook secret is set.
-fn whop(
-    file: &file::Whop,
-    secrets: &Secrets,
-    mode: Option<Mode>,
-    faults: &mut Faults<'_>,
-) -> Option<whop::Settings> {
-    if secrets.whop_webhook_keys.is_empty() {
-        return None;
-    }
-    let link = file
-        .checkout_url
-        .clone()
-        .or_else(|| Some(format!("https://whop.com/checkout/{}", file.plan_id.as_ref()?)));
-    let Some(link) = link else {
-        faults.add(
-            "whop.checkout_url",
-            "is needed with a webhook secret: set WHOP_CHECKOUT_URL or WHOP_PLAN_ID",
-        );
-        return None;
-    };
-    let checkout_url = web_url("whop.checkout_url", &link, mode, faults)?;
-    let api = match &secrets.whop_api_key {
-        None => None,
-        Some(key) => {
-            let url = web_url("whop.api_url", &file.api_url, mode, faults)?;
-            let Some(plan_id) = file.plan_id.clone() else {
-                faults.add("whop.plan_id", "is needed with an API key: set WHOP_PLAN_ID");
-                return None;
-            };
-            Some(whop::Api { url, key: key.clone(), plan_id })
-        }
-    };
-    let webhook_keys = secrets.whop_webhook_keys.iter().map(|secret| signature::Key::raw(secret)).collect();
-    let company_id = file.company_id.clone();
-    Some(whop::Settings { checkout_url, api, webhook_keys, company_id })
-}
-
 fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -> Option<Url> {
     let url = faults.check(key, Url::parse(text))?;
     let allowed = url.scheme() == "https" || (url.scheme() == "http" && mode == Some(Mode::Development));
@@ -343,19 +324,20 @@ fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -
     allowed.then_some(url)
 }
 
+/// Stands in for the buy button's provider, which is not on.
 fn simulator(
     file: &file::Simulator,
-    provider_configured: bool,
+    provider: &str,
     mode: Option<Mode>,
     faults: &mut Faults<'_>,
 ) -> Option<Simulator> {
-    if provider_configured {
-        return None;
-    }
     if !file.enabled || mode == Some(Mode::Production) {
+        let prefix = provider.to_ascii_uppercase();
         faults.add(
             "checkout.provider",
-            "whop is not configured: set WHOP_WEBHOOK_SECRET and WHOP_CHECKOUT_URL (the simulator runs in development only)",
+            format!(
+                "{provider} is not configured: set {prefix}_WEBHOOK_SECRET and {prefix}_CHECKOUT_URL (the simulator runs in development only)"
+            ),
         );
         return None;
     }
@@ -411,7 +393,7 @@ mod tests {
         assert_eq!(config.mode, Mode::Development);
         assert_eq!(config.site.origin(), "http://127.0.0.1:3000");
         assert_eq!(config.price.to_string(), "99.00 USD");
-        assert!(config.simulator.is_some() && config.whop.is_none());
+        assert!(config.simulator.is_some() && config.providers.whop.is_none());
         assert_eq!(config.return_url().as_str(), "http://127.0.0.1:3000/thank-you");
     }
 
@@ -488,26 +470,6 @@ mod tests {
     }
 
     #[test]
-    fn whop_is_on_when_its_webhook_secret_is_set() {
-        let config = parse(
-            &[],
-            &[
-                ("SITE_URL", "https://ttr.example"),
-                ("WHOP_WEBHOOK_SECRET", "ws_old, ws_new"),
-                ("WHOP_PLAN_ID", "plan_1"),
-                ("WHOP_API_KEY", "key"),
-            ],
-        )
-        .unwrap();
-        let whop = config.whop.unwrap();
-        assert_eq!(whop.webhook_keys.len(), 2);
-        assert_eq!(whop.checkout_url.as_str(), "https://whop.com/checkout/plan_1");
-        assert_eq!(whop.api.unwrap().url.as_str(), "https://api.whop.com/api/v1");
-        assert_eq!(config.mode, Mode::Production);
-        assert!(config.simulator.is_none());
-    }
-
-    #[test]
     fn no_secret_shows_in_debug_output() {
         let config = parse(
             &[],
@@ -515,6 +477,8 @@ mod tests {
                 ("WHOP_WEBHOOK_SECRET", "canary1"),
                 ("WHOP_PLAN_ID", "plan_1"),
                 ("WHOP_API_KEY", "canary2"),
+                ("STRIPE_WEBHOOK_SECRET", "canary6"),
+                ("STRIPE_API_KEY", "canary7"),
                 ("AUREA_ADMIN_TOKEN", "canary3"),
                 ("AUREA_RECEIVE_KEYS", "canary4:ttr"),
                 ("AUREA_API_URL", "https://aurea.example/api"),

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 
 use super::Fault;
+use super::providers::NAMES;
 
 /// What must not show anywhere.
 #[derive(Default)]
 pub(super) struct Secrets {
-    pub(super) whop_api_key: Option<SecretString>,
-    pub(super) whop_webhook_keys: Vec<String>,
+    /// By the provider's name.
+    providers: HashMap<&'static str, OfProvider>,
     pub(super) admin_token: Option<SecretString>,
     pub(super) aurea_api_key: Option<SecretString>,
     pub(super) webhook_secrets: Vec<String>,
@@ -18,11 +19,26 @@ pub(super) struct Secrets {
     pub(super) receive_keys: Vec<(SecretString, String)>,
 }
 
+/// A provider's secrets.
+#[derive(Clone, Default)]
+pub(super) struct OfProvider {
+    /// `…_WEBHOOK_SECRET`, several while rotating. The provider is on when there is one.
+    pub(super) webhook: Vec<SecretString>,
+    /// `…_API_KEY`.
+    pub(super) api_key: Option<SecretString>,
+}
+
 impl Secrets {
     pub(super) fn read(env: &HashMap<String, String>, faults: &mut Vec<Fault>) -> Self {
         let mut secret = |name: &str| secret(name, env, faults);
-        let whop_api_key = secret("WHOP_API_KEY").map(Into::into);
-        let whop_webhook_keys = secret("WHOP_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
+        let mut of_provider = |name: &&'static str| {
+            let prefix = name.to_ascii_uppercase();
+            let webhook = secret(&format!("{prefix}_WEBHOOK_SECRET")).map(|text| list(&text));
+            let webhook = webhook.unwrap_or_default().into_iter().map(Into::into).collect();
+            let api_key = secret(&format!("{prefix}_API_KEY")).map(Into::into);
+            (*name, OfProvider { webhook, api_key })
+        };
+        let providers = NAMES.iter().map(&mut of_provider).collect();
         let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
         let aurea_api_key = secret("AUREA_API_KEY").map(Into::into);
         let webhook_secrets = secret("TTR_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
@@ -39,7 +55,12 @@ impl Secrets {
                 }),
             }
         }
-        Self { whop_api_key, whop_webhook_keys, admin_token, aurea_api_key, webhook_secrets, receive_keys }
+        Self { providers, admin_token, aurea_api_key, webhook_secrets, receive_keys }
+    }
+
+    /// The secrets of a provider, if it is on.
+    pub(super) fn of(&self, provider: &str) -> Option<&OfProvider> {
+        self.providers.get(provider).filter(|secrets| !secrets.webhook.is_empty())
     }
 }
 

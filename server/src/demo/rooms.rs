@@ -10,7 +10,8 @@ use tokio::task::JoinError;
 
 use super::moment::{Moment, Said};
 use super::visit;
-use crate::checkout::Checkouts;
+use crate::bookkeeper::Bookkeeper;
+use crate::checkout::{Asked, Checkouts};
 use crate::clock::now;
 use crate::config::Config;
 use crate::domain::Millis;
@@ -130,7 +131,7 @@ impl Rooms {
         };
         let webhooks = Webhooks {
             store: Arc::clone(&store),
-            funnel: funnel.clone(),
+            bookkeeper: Bookkeeper { store: Arc::clone(&store), funnel: funnel.clone() },
             development: false,
             forward_to: Vec::new(),
         };
@@ -152,7 +153,7 @@ impl Rooms {
                 Said::Browser(body) => self.collect(Source::Browser, &body, at, &mut count).await?,
                 Said::KeyHolder(body) => self.collect(Source::Key, &body, at, &mut count).await?,
                 Said::Buyer { form, private } => {
-                    self.checkouts.begin(form, private, at).await;
+                    self.checkouts.begin(form, Asked { private, ip: None }, at).await;
                     count.checkouts += 1;
                 }
                 Said::Whop { id, body } => {

@@ -1,14 +1,15 @@
 //! What one decision writes: whole or not at all.
 //!
 //! Every row has a key made from what it says. A row that is already there stays as it is; only what a payment did not
-//! say before is filled in when a later delivery says it. Writing a commit twice, or two commits in either order,
-//! therefore leaves the same store: repeats need no special case anywhere.
+//! say before is filled in when a later delivery says it. What follows from the ledger's entries (conversions and the
+//! events that tell of them) is settled and written in the same transaction. Writing a commit twice, or two commits in
+//! either order, therefore leaves the same store: repeats need no special case anywhere.
 
 use app::event::SessionId;
 
 use super::Millis;
 use super::event::{Event, FunnelId};
-use super::ledger::{Conversion, Payment};
+use super::ledger::Entry;
 use super::outbox::Listener;
 
 /// SHA-256 of a delivery's body.
@@ -64,22 +65,23 @@ pub struct Commit {
     pub delivery: Option<Delivery>,
     /// Events, in the order in which their results are wanted.
     pub events: Vec<Event>,
-    /// What deliveries told about money.
-    pub payments: Vec<Payment>,
-    /// First payments that a checkout led to.
-    pub conversions: Vec<Conversion>,
-    /// Conversions that an event of this commit tells of, by its place in `events`: written only if the event is new, so
-    /// that no conversion stands without the event that closes its session.
-    pub told: Vec<(usize, Conversion)>,
-    /// Who is told of its events: those of them that are new go into the outbox in the same transaction.
+    /// What was told about money.
+    pub entries: Vec<Entry>,
+    /// What an event of this commit tells about money, by its place in `events`: written only if the event is new, so that
+    /// no conversion stands without the event that closes its session.
+    pub told: Vec<(usize, Entry)>,
+    /// Who is told of its events and of those that its entries lead to: what is new goes into the outbox in the same
+    /// transaction.
     pub forward_to: Vec<Listener>,
 }
 
 /// What a commit changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Committed {
     /// For each event of the commit, whether it was new.
     pub new_events: Vec<bool>,
+    /// Events that its entries led to, those that are new.
+    pub settled: Vec<Event>,
     /// Whether the delivery was new; `false` when there was none.
     pub new_delivery: bool,
     /// Whether there is a delivery with the same id and another body: that one stands, this one is kept beside it, and nothing

@@ -58,6 +58,9 @@ impl Source {
 /// The property in which the collector notes why it takes a visitor for a bot.
 pub const BOT: &str = "$bot";
 
+/// The property of an event that tells of a provider's test mode.
+pub const TEST: &str = "test";
+
 /// The page an event happened on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -97,16 +100,26 @@ pub struct Event {
 impl Event {
     /// True for a `session_end` that only says that a tab was closed; anything later overtakes it.
     pub fn is_provisional_end(&self) -> bool {
-        self.name == name::SESSION_END
-            && (self.source == Source::Browser
-                || self.properties.get("provisional") == Some(&Value::Bool(true)))
+        self.name == name::SESSION_END && (self.source == Source::Browser || self.says("provisional"))
     }
 
     /// True for the `session_end` that a conversion brought. A browser can't say so.
     pub fn is_converted_end(&self) -> bool {
-        self.name == name::SESSION_END
-            && self.source != Source::Browser
-            && self.properties.get("converted") == Some(&Value::Bool(true))
+        self.name == name::SESSION_END && self.source != Source::Browser && self.says("converted")
+    }
+
+    /// True for what the ledger tells of a provider's test mode: it is told to nobody else.
+    pub fn is_test(&self) -> bool {
+        self.source == Source::Server && self.says(TEST)
+    }
+
+    /// True for a `payment_refunded` that tells what was given back so far, not a refund.
+    pub fn is_sum_of_refunds(&self) -> bool {
+        self.name == name::PAYMENT_REFUNDED && self.says("allSoFar")
+    }
+
+    fn says(&self, property: &str) -> bool {
+        self.properties.get(property) == Some(&Value::Bool(true))
     }
 }
 

@@ -81,6 +81,18 @@ impl Money {
         let major = Decimal::from_str(text)
             .or_else(|_| Decimal::from_scientific(text))
             .map_err(|_| not_a_number())?;
+        Self::of_major(major, text, currency)
+    }
+
+    /// Takes a count of the minor units that a provider uses, of which a major unit has ten to the power of `digits`.
+    /// Providers have rules of their own: Stripe writes 500 for 5 UGX, though ISO 4217 gives it no minor unit.
+    pub fn from_minor(minor: i64, digits: u32, currency: Currency) -> Result<Self, MoneyError> {
+        let major = Decimal::new(minor, digits);
+        Self::of_major(major, &major.to_string(), currency)
+    }
+
+    /// `text` is the amount as it shall stand in an error.
+    fn of_major(major: Decimal, text: &str, currency: Currency) -> Result<Self, MoneyError> {
         if major.is_sign_negative() && !major.is_zero() {
             return Err(MoneyError::Negative);
         }
@@ -93,6 +105,12 @@ impl Money {
         }
         let minor = whole.to_i64().filter(|minor| *minor <= LARGEST).ok_or_else(too_large)?;
         Ok(Self { minor, currency })
+    }
+
+    /// The sum, unless the currencies differ or nothing costs that much.
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let minor = self.minor.checked_add(other.minor).filter(|minor| *minor <= LARGEST)?;
+        (self.currency == other.currency).then_some(Self { minor, ..self })
     }
 
     /// Adds the amount to the sum of its currency, the first of its currency as a sum of its own.
@@ -147,6 +165,20 @@ mod tests {
         assert_eq!(parse("0.30000000000000004", "USD"), Ok(30));
         assert!(matches!(parse("10.435", "USD"), Err(MoneyError::TooPrecise(_))));
         assert!(matches!(parse("0.5", "JPY"), Err(MoneyError::TooPrecise(_))));
+    }
+
+    #[test]
+    fn a_providers_minor_units_become_isos() {
+        let from = |minor, digits, code| {
+            Money::from_minor(minor, digits, Currency::parse(code).unwrap()).map(|money| money.minor)
+        };
+        assert_eq!(from(9900, 2, "USD"), Ok(9900));
+        assert_eq!(from(5124, 2, "KWD"), Ok(51_240));
+        assert_eq!(from(500, 2, "UGX"), Ok(5));
+        assert_eq!(from(7, 0, "MGA"), Ok(700));
+        assert_eq!(from(550, 2, "ISK"), Err(MoneyError::TooPrecise("5.50".into())));
+        assert_eq!(from(-1, 2, "USD"), Err(MoneyError::Negative));
+        assert!(matches!(from(i64::MAX, 0, "USD"), Err(MoneyError::TooLarge(_))));
     }
 
     #[test]

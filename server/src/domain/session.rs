@@ -50,6 +50,7 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
     }
     let mut events: Vec<Event> = unique.into_values().collect();
     events.sort_by(|a, b| order(a).cmp(&order(b)));
+    leave_out_explained_sums(&mut events);
     ledger::sort(&mut conversions);
 
     let touch = first_touch(&events);
@@ -91,12 +92,37 @@ fn order(event: &Event) -> (Millis, u8, i64, &str, super::event::Source) {
     (event.timestamp, rank(&event.name), index, event.event_id.as_str(), event.source)
 }
 
-/// Orders what carries the same time: a payment stands after the click that led to it, an end after everything.
+/// A provider may tell both of single refunds and of their sum so far: a sum that the single ones explain says nothing.
+fn leave_out_explained_sums(events: &mut Vec<Event>) {
+    let refund = |event: &Event| {
+        let order_id = event.properties.get("orderId")?.as_str()?.to_owned();
+        Some((order_id, ledger::amount_in(&event.properties, "amount", None)?))
+    };
+    let mut explained: BTreeMap<(String, &str), i64> = BTreeMap::new();
+    for event in
+        events.iter().filter(|event| event.name == name::PAYMENT_REFUNDED && !event.is_sum_of_refunds())
+    {
+        if let Some((order_id, money)) = refund(event) {
+            let sign = if event.properties.contains_key("status") { -1 } else { 1 };
+            *explained.entry((order_id, money.currency.code())).or_default() += sign * money.minor;
+        }
+    }
+    events.retain(|event| {
+        let sum = Some(event).filter(|event| event.is_sum_of_refunds()).and_then(refund);
+        sum.is_none_or(|(order_id, money)| {
+            explained.get(&(order_id, money.currency.code())).is_none_or(|explained| *explained < money.minor)
+        })
+    });
+}
+
+/// Orders what carries the same time: a payment stands after the click that led to it, an end after everything but what
+/// happened to the money later.
 fn rank(event_name: &str) -> u8 {
     match event_name {
         name::CHECKOUT_STARTED => 1,
         name::CHECKOUT_COMPLETED => 2,
         name::SESSION_END => 3,
+        name::PAYMENT_REFUNDED | name::PAYMENT_DISPUTED | name::SUBSCRIPTION_RENEWED => 4,
         _ => 0,
     }
 }
@@ -227,9 +253,9 @@ impl Session {
         Some((conversion.converted_at - self.started_at()).max(0) / 1000)
     }
 
-    /// What its conversions brought, in the currency of the first.
+    /// What its first payments brought, in the currency of the first.
     pub fn value(&self) -> Option<Money> {
-        ledger::totals(&self.conversions).first().copied()
+        ledger::totals(&self.conversions, |conversion| conversion.amount).first().copied()
     }
 
     /// Why its visitor is taken for a bot, as the collector noted. Whoever paid is none.
@@ -253,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::{FunnelId, Page, Source};
-    use crate::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, record};
+    use crate::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind, Purchase, settle};
     use crate::domain::money::Currency;
     use app::event::EventId;
 
@@ -278,12 +304,16 @@ mod tests {
     }
 
     fn purchase(paid_at: Millis) -> (Vec<Event>, Vec<Conversion>) {
-        let commit = record(Payment {
+        let payment = Payment {
             key: PaymentKey {
                 funnel: FunnelId::parse("ttr").unwrap(),
                 provider: "whop".into(),
                 payment_id: format!("pay_{paid_at}"),
             },
+            also_known_as: vec![],
+            subscription_id: None,
+            test: false,
+            reconciled: false,
             kind: PaymentKind::First,
             amount: Ok(Money { minor: 9900, currency: Currency::parse("USD").unwrap() }),
             paid_at,
@@ -293,8 +323,9 @@ mod tests {
                 checkout_started_at: Some(50_000),
             },
             received_at: paid_at,
-        });
-        (commit.events, commit.conversions)
+        };
+        let settled = settle(Purchase { payments: vec![payment], ..Purchase::default() });
+        (settled.events, settled.conversions)
     }
 
     #[test]

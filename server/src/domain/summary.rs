@@ -23,7 +23,7 @@ pub struct Summary {
     pub marks: Marks,
     /// When the first and the newest of its events happened, ends that may be overtaken not counted.
     pub span: Option<(Millis, Millis)>,
-    /// How many events it has, ends that may be overtaken not counted.
+    /// How many events it has, ends that may be overtaken and sums of refunds not counted.
     pub events: u64,
     /// How many ends that may be overtaken, and when the newest of them was told.
     pub provisional_ends: (u64, Option<Millis>),
@@ -35,10 +35,12 @@ pub struct Summary {
     pub touch: Earliest<Touch>,
     /// Why its visitor may be taken for a bot, as the collector noted.
     pub bot: Option<String>,
-    /// How many conversions it has.
+    /// How many conversions it has, tests not counted.
     pub conversions: u64,
-    /// What they brought, by currency, the oldest conversion's first.
+    /// What they and their renewals brought, by currency, the oldest conversion's first.
     pub revenue: Vec<Money>,
+    /// What is left of that after refunds and disputes, by the same currencies.
+    pub net: Vec<Money>,
 }
 
 /// What the earliest event says; of two in the same millisecond, the one with the smaller id.
@@ -75,6 +77,7 @@ impl Summary {
             bot: None,
             conversions: 0,
             revenue: Vec::new(),
+            net: Vec::new(),
         }
     }
 
@@ -86,7 +89,7 @@ impl Summary {
             *count += 1;
             *newest = (*newest).max(Some(event.timestamp));
         } else {
-            self.events += 1;
+            self.events += u64::from(!event.is_sum_of_refunds());
             let (first, newest) = self.span.unwrap_or((event.timestamp, event.timestamp));
             self.span = Some((first.min(event.timestamp), newest.max(event.timestamp)));
         }
@@ -108,18 +111,14 @@ impl Summary {
     /// Says which conversions it has, all of them, oldest first.
     pub fn convert(&mut self, conversions: &[Conversion]) {
         self.marks.converted = !conversions.is_empty();
-        self.conversions = conversions.len() as u64;
-        self.revenue = totals(conversions);
+        self.conversions = conversions.iter().filter(|conversion| !conversion.test).count() as u64;
+        self.revenue = totals(conversions, Conversion::earned);
+        self.net = totals(conversions, Conversion::net);
     }
 
     /// Whether nothing is known of it.
     pub fn is_empty(&self) -> bool {
         self.events == 0 && self.provisional_ends.0 == 0
-    }
-
-    /// What it is said to be worth.
-    pub fn value(&self) -> Option<Money> {
-        self.revenue.first().copied()
     }
 
     /// Why it is kept apart, if it is: whoever paid is no bot.
@@ -163,6 +162,7 @@ impl Summary {
             checkout: self.marks.checkout_at.is_some(),
             conversions: self.conversions,
             revenue: self.revenue.clone(),
+            net: self.net.clone(),
         })
     }
 }
@@ -180,6 +180,8 @@ pub struct Tally {
     pub conversions: u64,
     /// What they brought, by currency.
     pub revenue: Vec<Money>,
+    /// What is left of it, by the same currencies.
+    pub net: Vec<Money>,
 }
 
 /// What sessions led to, summed.
@@ -193,12 +195,15 @@ pub struct Figures {
     pub conversions: u64,
     /// Revenue, one amount for each currency.
     pub revenue: Vec<Money>,
+    /// What is left of it after refunds and disputes.
+    pub net: Vec<Money>,
 }
 
 impl Figures {
-    /// Adds revenue to that of its currency.
-    pub fn earn(&mut self, money: Money) {
-        money.add_to(&mut self.revenue);
+    /// Adds revenue, and what is left of it, to that of its currency.
+    pub fn earn(&mut self, revenue: Money, net: Money) {
+        revenue.add_to(&mut self.revenue);
+        net.add_to(&mut self.net);
     }
 
     /// Adds the figures of other sessions.
@@ -206,7 +211,8 @@ impl Figures {
         self.sessions += other.sessions;
         self.checkouts += other.checkouts;
         self.conversions += other.conversions;
-        other.revenue.iter().for_each(|money| self.earn(*money));
+        other.revenue.iter().for_each(|money| money.add_to(&mut self.revenue));
+        other.net.iter().for_each(|money| money.add_to(&mut self.net));
     }
 }
 
@@ -218,7 +224,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::{FunnelId, Page, Source};
-    use crate::domain::ledger::PaymentKey;
+    use crate::domain::ledger::{Later, PaymentKey};
     use crate::domain::money::Currency;
     use crate::domain::session::fold;
 
@@ -323,6 +329,8 @@ mod tests {
             converted_at: 5,
             session_id: Some(session_id()),
             anonymous_id: None,
+            test: false,
+            later: Later { refunded: 100, ..Later::default() },
         }
     }
 
@@ -332,5 +340,7 @@ mod tests {
         summary.convert(&[conversion(9900, "USD"), conversion(5000, "EUR"), conversion(100, "USD")]);
         let sums: Vec<String> = summary.revenue.iter().map(ToString::to_string).collect();
         assert_eq!((summary.conversions, sums), (3, vec!["100.00 USD".to_owned(), "50.00 EUR".to_owned()]));
+        let net: Vec<String> = summary.net.iter().map(ToString::to_string).collect();
+        assert_eq!(net, ["98.00 USD", "49.00 EUR"]);
     }
 }

@@ -17,7 +17,7 @@ use crate::clock::now;
 use crate::domain::Millis;
 use crate::domain::commit::Commit;
 use crate::domain::event::{BOT, Event, FunnelId, Source};
-use crate::domain::ledger::conversion_of_keyed_event;
+use crate::domain::ledger::entry_of_keyed_event;
 use crate::domain::money::Currency;
 use crate::domain::outbox::Listener;
 use crate::error::ApiError;
@@ -96,7 +96,7 @@ struct Batch<'a> {
 }
 
 impl Collector {
-    /// `currency` is that of keyed conversions that name none; `forward_to` is told of what browsers send.
+    /// `currency` is that of keyed amounts that name none; `forward_to` is told of what browsers send.
     pub fn new(store: Arc<dyn Store>, currency: Currency, forward_to: Vec<Listener>) -> Self {
         Self { store, currency, forward_to }
     }
@@ -117,8 +117,8 @@ impl Collector {
                 event.properties.insert(BOT.to_owned(), why.clone().into());
             }
         }
-        let conversion = |(place, event)| Some((place, conversion_of_keyed_event(event, self.currency)?));
-        let told = events.iter().enumerate().filter_map(conversion).collect();
+        let entry = |(place, event)| Some((place, entry_of_keyed_event(event, self.currency)?));
+        let told = events.iter().enumerate().filter_map(entry).collect();
         let new_events = match events.first() {
             None => Vec::new(),
             Some(first) => {

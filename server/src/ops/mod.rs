@@ -18,6 +18,7 @@ pub mod forward;
 pub mod login;
 pub mod metrics;
 mod process;
+pub mod reconcile;
 pub mod restore;
 
 /// `GET /health/live`: the process answers.

@@ -1,14 +1,24 @@
 //! Payment providers: one file each, behind one small trait. Adding one means one file here and a thin server function.
+//!
+//! A provider says what happened in the ledger's words ([`Fact`]), nothing more: which session it belongs to, what it adds
+//! up to and who is told is decided by the domain.
 
+use std::net::IpAddr;
+
+use app::event::metadata;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use url::Url;
 
 use crate::domain::Millis;
-use crate::domain::ledger::PaymentKind;
+pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
 
+pub mod packed;
+pub mod polar;
+pub mod shopify;
 pub mod signature;
+pub mod stripe;
 pub mod whop;
 
 /// A provider of checkouts.
@@ -19,13 +29,13 @@ pub trait Provider: Send + Sync {
 
     /// Where to send the buyer, with the ids on board. Never fails: a sale is never lost to tracking, so that a
     /// provider whose API does not answer in time falls back to its link.
-    async fn begin(&self, checkout: &Checkout) -> Url;
+    async fn begin(&self, checkout: &Checkout) -> Begun;
 
     /// Every origin that the buyer is redirected through; the page's CSP must allow them (Chromium blocks a form's
     /// redirect otherwise).
     fn redirect_origins(&self) -> Vec<String>;
 
-    /// Verifies a delivery over its raw bytes. Gives the delivery's id where the scheme signs one.
+    /// Verifies a delivery over its raw bytes. Gives the delivery's id where the scheme names one.
     fn verify(
         &self,
         headers: &HeaderMap,
@@ -33,16 +43,19 @@ pub trait Provider: Send + Sync {
         now: Millis,
     ) -> Result<Option<String>, signature::Rejection>;
 
-    /// The headers that are read of a delivery: what must be kept of one to verify it again.
+    /// The headers that are read of a delivery: what must be kept of one to verify and read it again.
     fn headers(&self) -> &'static [&'static str];
 
     /// The account that a delivery speaks of, if it is another than the configured one.
-    fn foreign_account(&self, _body: &[u8]) -> Option<String> {
+    fn foreign_account(&self, _headers: &HeaderMap, _body: &[u8]) -> Option<String> {
         None
     }
 
-    /// Reads what an authentic delivery says.
-    fn parse(&self, body: &[u8]) -> Notice;
+    /// Reads what an authentic delivery says. Shopify's topic stands in a header.
+    fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Notice;
+
+    /// What the provider itself knows of payments, refunds and disputes since `since`: what reconciliation compares with.
+    async fn list(&self, since: Millis) -> Result<Vec<Fact>, ListError>;
 }
 
 /// A checkout about to begin.
@@ -58,43 +71,165 @@ pub struct Checkout {
     pub click_id: String,
     /// Where the buyer comes back to.
     pub return_url: Url,
+    /// The buyer's address, for a provider that picks currency and taxes by it. Handed over and never kept.
+    pub ip: Option<IpAddr>,
 }
 
-/// What a delivery says, in the ledger's words.
+impl Checkout {
+    /// The three keys of the seed. Without consent there is no visitor to name.
+    pub fn metadata(&self) -> Vec<(&'static str, String)> {
+        let visitor = self.anonymous_id.iter().map(|id| (metadata::ANONYMOUS_ID, id.clone()));
+        let others = [
+            (metadata::SESSION_ID, self.session_id.clone()),
+            (metadata::CHECKOUT_STARTED_AT, self.started_at.to_string()),
+        ];
+        visitor.chain(others).collect()
+    }
+
+    /// Where the button is: for a buyer who turns back, or who can't be sent on.
+    pub fn front_page(&self) -> Url {
+        let mut url = self.return_url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        url
+    }
+}
+
+/// A checkout that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Where the buyer goes.
+    pub url: Url,
+    /// How the ids travel.
+    pub carried: Carried,
+}
+
+/// How the ids travel to the provider and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// As metadata of a checkout that the provider's API made; the buyer surely comes back to our return URL.
+    Api,
+    /// In the link's query.
+    Link,
+    /// In the link's query, because the API failed.
+    Fallback,
+}
+
+/// What a delivery says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// The provider's id of the message, if the body has one.
     pub message_id: Option<String>,
     /// The provider's word for what happened (`payment.succeeded`); empty if the body could not be read.
     pub event_type: String,
-    /// What it means here.
-    pub fact: Fact,
+    /// What it means here: nothing, if it changes nothing in the ledger. An error says in words why an authentic body is
+    /// not of the documented form.
+    pub facts: Result<Vec<Fact>, String>,
 }
 
-/// What a delivery means.
+/// One thing that happened to money.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Money came in.
     Paid(Paid),
-    /// Nothing that changes the ledger.
-    Other,
-    /// Authentic, but not of the documented form; says why.
-    Unparsable(String),
+    /// A try to pay failed, or the checkout expired.
+    Failed(Failed),
+    /// Money went back, or is about to.
+    Refunded(Refunded),
+    /// The buyer's bank asks for the money back.
+    Disputed(Disputed),
+    /// Money has one more name.
+    Named(Named),
+}
+
+impl Fact {
+    /// The payment or checkout that it is about, by the id that it says.
+    pub fn about(&self) -> &str {
+        match self {
+            Self::Paid(paid) => &paid.payment_id,
+            Self::Failed(failed) => &failed.id,
+            Self::Refunded(refunded) => &refunded.of,
+            Self::Disputed(disputed) => &disputed.of,
+            Self::Named(named) => &named.payment_id,
+        }
+    }
 }
 
 /// Money that came in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paid {
-    /// The provider's id of the payment.
+    /// The provider's id of the payment: the ledger's key, the same in every delivery about this money.
     pub payment_id: String,
+    /// Other ids by which the provider's later deliveries name it (charge, invoice, checkout, order).
+    pub also_known_as: Vec<String>,
+    /// What the payments of one subscription share: by it a renewal finds the first payment's session.
+    pub subscription_id: Option<String>,
     /// First or renewal.
     pub kind: PaymentKind,
     /// How much, or why that is not known.
     pub amount: Result<Money, String>,
     /// When, if the provider says.
     pub paid_at: Option<Millis>,
+    /// Whether no money moved: the provider's test mode.
+    pub test: bool,
     /// The ids that came back, untrusted: they passed through the buyer's browser.
     pub metadata: Metadata,
+}
+
+/// A payment that did not come about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed {
+    /// The provider's id of the payment or checkout.
+    pub id: String,
+    /// Why, in a word of the provider's (`card_declined`, `expired`).
+    pub reason: String,
+    /// When, if the provider says.
+    pub at: Option<Millis>,
+    /// The ids that came back.
+    pub metadata: Metadata,
+}
+
+/// A refund, as far as it is known now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refunded {
+    /// The provider's id of the refund; of one that only tells a sum, the payment's.
+    pub refund_id: String,
+    /// The payment, by any of its ids.
+    pub of: String,
+    /// How much, or why that is not known.
+    pub amount: Result<Money, String>,
+    /// What the amount counts.
+    pub counts: Counts,
+    /// Where it stands.
+    pub state: RefundState,
+    /// When, if the provider says.
+    pub at: Option<Millis>,
+    /// The ids, where the provider repeats them.
+    pub metadata: Metadata,
+}
+
+/// A dispute, as far as it is known now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disputed {
+    /// The provider's id of the dispute.
+    pub dispute_id: String,
+    /// The payment, by any of its ids.
+    pub of: String,
+    /// How much, or why that is not known.
+    pub amount: Result<Money, String>,
+    /// Where it stands.
+    pub state: DisputeState,
+    /// When, if the provider says.
+    pub at: Option<Millis>,
+}
+
+/// One more name of a payment, where the provider tells it apart from the money itself. It may come before the payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The payment, by the id that is the ledger's key.
+    pub payment_id: String,
+    /// The name by which refunds and disputes will know it.
+    pub also_known_as: String,
 }
 
 /// The checkout's metadata as it came back.
@@ -106,4 +241,57 @@ pub struct Metadata {
     pub session_id: Option<String>,
     /// `checkout_started_at`, ms.
     pub checkout_started_at: Option<Millis>,
+}
+
+impl Metadata {
+    /// Reads the seed's keys wherever the provider keeps them.
+    pub fn found(find: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            anonymous_id: find(metadata::ANONYMOUS_ID),
+            session_id: find(metadata::SESSION_ID),
+            checkout_started_at: find(metadata::CHECKOUT_STARTED_AT).and_then(|text| text.parse().ok()),
+        }
+    }
+}
+
+/// A value of a provider's metadata: a text, but a number is understood.
+pub fn text_of(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The address of `path` in the API whose base is `api`.
+fn in_api(api: &Url, path: &str) -> Url {
+    let mut url = api.clone();
+    url.set_path(&format!("{}/{path}", api.path().trim_end_matches('/')));
+    url
+}
+
+/// A provider's own origins, then those of addresses that the owner configured (a domain of their own, a simulator).
+fn origins<'a>(own: &[&str], configured: impl IntoIterator<Item = Option<&'a Url>>) -> Vec<String> {
+    let mut origins: Vec<String> = own.iter().map(|origin| (*origin).to_owned()).collect();
+    for url in configured.into_iter().flatten() {
+        let origin = url.origin().ascii_serialization();
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    origins
+}
+
+/// Why a provider's own list can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// There is no API key, so that it can't be asked.
+    #[error("{0} is not set: without it the provider can't be asked")]
+    NoKey(&'static str),
+    /// It could not be reached, or refused.
+    #[error("the provider could not be asked: {0}")]
+    Http(#[from] reqwest::Error),
+    /// It answered something else than it documents.
+    #[error("the provider's answer can't be read: {0}")]
+    Unreadable(String),
 }

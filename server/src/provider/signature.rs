@@ -5,7 +5,9 @@
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
@@ -15,6 +17,16 @@ use crate::domain::Millis;
 /// How far a signed time may lie from ours, both ways, in seconds (Standard Webhooks, Stripe, Whop).
 const TOLERANCE_SECONDS: i64 = 300;
 
+/// How secrets are decoded: with or without padding, as the libraries of Standard Webhooks do.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// A shorter key could be found by trying, bytes.
+const SHORTEST_KEY: usize = 16;
 /// Bytes of a signature.
 const LENGTH: usize = 32;
 
@@ -26,6 +38,13 @@ impl Key {
     /// The UTF-8 bytes of the whole secret, prefix included: how Whop and Stripe sign.
     pub fn raw(secret: &str) -> Self {
         Self(secret.trim().as_bytes().to_vec().into())
+    }
+
+    /// The bytes that stand in base64 behind `prefix`: how Standard Webhooks signs. None if what stands there is no sound
+    /// key.
+    pub fn encoded(secret: &str, prefix: &str) -> Option<Self> {
+        let bytes = LENIENT.decode(secret.trim().strip_prefix(prefix)?).ok()?;
+        (bytes.len() >= SHORTEST_KEY).then(|| Self(bytes.into()))
     }
 
     fn signed(&self, signed_text: &[&[u8]], signature: &[u8]) -> bool {
@@ -66,9 +85,9 @@ fn header<'a>(headers: &'a HeaderMap, header_name: &str) -> Result<&'a str, Reje
     value.to_str().map_err(|_| Rejection::Malformed)
 }
 
-/// Takes digits only: a sign or a space would let two texts stand for one time.
+/// Takes digits only, the first of them no zero: a sign, a space or a zero would let two texts stand for one time.
 fn seconds(text: &str, now: Millis) -> Result<i64, Rejection> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let signed_at: i64 = digits.then(|| text.parse().ok()).flatten().ok_or(Rejection::Malformed)?;
     if (now / 1000).abs_diff(signed_at) > TOLERANCE_SECONDS.unsigned_abs() {
         return Err(Rejection::Stale);
@@ -104,6 +123,12 @@ pub fn standard_webhooks(
     Ok(id.to_owned())
 }
 
+/// In the one way of writing it: a signature with a letter changed to its capital is another text.
+fn lower_hex(text: &str) -> Option<Vec<u8>> {
+    let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+    lower.then(|| hex::decode(text).ok()).flatten()
+}
+
 /// `t=<seconds>,v1=<hex>[,v1=<hex>]` in one header; signed is `{t}.{body}`. Schemes other than `v1` are ignored.
 pub fn timestamped_hex(
     headers: &HeaderMap,
@@ -117,8 +142,20 @@ pub fn timestamped_hex(
     let (_, time) = pairs.iter().find(|(key, _)| *key == "t").ok_or(Rejection::Malformed)?;
     let signed_at = seconds(time, now)?.to_string();
     let signatures: Vec<Vec<u8>> =
-        pairs.iter().filter(|(key, _)| *key == "v1").filter_map(|(_, text)| hex::decode(text).ok()).collect();
+        pairs.iter().filter(|(key, _)| *key == "v1").filter_map(|(_, text)| lower_hex(text)).collect();
     any_matches(keys, &[signed_at.as_bytes(), b".", body], &signatures)
+}
+
+/// The base64 of the body's own HMAC in one header (Shopify). No time is signed, so that a copy is as authentic as the
+/// first.
+pub fn base64_of_body(
+    headers: &HeaderMap,
+    header_name: &str,
+    body: &[u8],
+    keys: &[Key],
+) -> Result<(), Rejection> {
+    let signature = STANDARD.decode(header(headers, header_name)?).map_err(|_| Rejection::Malformed)?;
+    any_matches(keys, &[body], &[signature])
 }
 
 #[cfg(test)]
@@ -215,7 +252,16 @@ mod tests {
 
     #[test]
     fn a_time_that_is_not_digits_is_malformed() {
-        for time in ["", "abc", "-1", "+1703001200", " 1703001200", "1703001200.5", "99999999999999999999"] {
+        for time in [
+            "",
+            "abc",
+            "-1",
+            "+1703001200",
+            " 1703001200",
+            "01703001200",
+            "1703001200.5",
+            "99999999999999999999",
+        ] {
             let mut changed = signed_by_the_library("ws_secret", NOW / 1000);
             changed.insert("webhook-timestamp", time.parse().unwrap());
             assert_eq!(
@@ -244,7 +290,48 @@ mod tests {
         assert_eq!(check(&format!("t=1703001200,v1={}", hex.replace('d', "c"))), Err(Rejection::Wrong));
         assert_eq!(check(&format!("t=1703001200,v0={hex}")), Err(Rejection::Malformed));
         assert_eq!(check(&format!("t=1703001200,v1={}", &hex[..62])), Err(Rejection::Malformed));
+        assert_eq!(check(&format!("t=1703001200,v1={}", hex.to_uppercase())), Err(Rejection::Malformed));
         assert_eq!(check(&format!("v1={hex}")), Err(Rejection::Malformed));
+        assert_eq!(check(&format!("t=01703001200,v1={hex}")), Err(Rejection::Malformed));
         assert_eq!(check(&format!("t=1703000000,v1={hex}")), Err(Rejection::Stale));
+    }
+
+    #[test]
+    fn a_key_in_base64_is_decoded_if_it_is_a_sound_one() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let library = standardwebhooks::Webhook::new(secret).unwrap();
+        let seconds = NOW / 1000;
+        let good = headers(&[
+            ("webhook-id", "msg_1"),
+            ("webhook-timestamp", &seconds.to_string()),
+            ("webhook-signature", &library.sign("msg_1", seconds, BODY).unwrap()),
+        ]);
+        let key = Key::encoded(&format!(" {secret}\n"), "whsec_").unwrap();
+        assert_eq!(standard_webhooks(&good, BODY, &[key], NOW), Ok("msg_1".into()));
+        assert_eq!(standard_webhooks(&good, BODY, &[Key::raw(secret)], NOW), Err(Rejection::Wrong));
+        let unpadded = Key::encoded("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "whsec_");
+        assert!(unpadded.is_some());
+        for no_key in
+            ["whsec_", "whsec_AAAA", "whsec_not base64 at all, but long", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+        {
+            assert!(Key::encoded(no_key, "whsec_").is_none(), "{no_key}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_signed_by_its_own_hmac() {
+        // printf '%s' "$BODY" | openssl dgst -sha256 -hmac hush -binary | base64
+        let signature = "3FLy21zDuX2zapT/FkOv1LIVV7c8WHGDNq5TkXY7x4g=";
+        let check = |value: &str, body: &[u8], secrets: &[&str]| {
+            let keys: Vec<Key> = secrets.iter().map(|secret| Key::raw(secret)).collect();
+            base64_of_body(&headers(&[("x-signature", value)]), "x-signature", body, &keys)
+        };
+        assert_eq!(check(signature, BODY, &["new", "hush"]), Ok(()));
+        assert_eq!(check(signature, BODY, &["other"]), Err(Rejection::Wrong));
+        assert_eq!(check(signature, b"{}", &["hush"]), Err(Rejection::Wrong));
+        assert_eq!(check(&signature[4..], BODY, &["hush"]), Err(Rejection::Malformed));
+        assert_eq!(check("no base64", BODY, &["hush"]), Err(Rejection::Malformed));
+        let missing = base64_of_body(&HeaderMap::new(), "x-signature", BODY, &[Key::raw("hush")]);
+        assert_eq!(missing, Err(Rejection::Missing));
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{EVENTS_SHOWN, visitor_of};
 use crate::domain::Millis;
 use crate::domain::attribution::Touch;
-use crate::domain::ledger::Conversion;
-use crate::domain::money::Money;
+use crate::domain::ledger::{Conversion, Dispute, Entry, Later, Refund, totals};
+use crate::domain::money::{Currency, Money, major_json};
 use crate::domain::session::{Moment, Session, View, view};
 use crate::store::{PaymentRecord, SessionRow};
 use app::event::{AnonymousId, SessionId};
@@ -52,6 +52,7 @@ struct SummaryJson {
     conversion_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversion_value: Option<Value>,
+    /// What is left of that and of the renewals after refunds and disputes.
     #[serde(skip_serializing_if = "Option::is_none")]
     net_value: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +88,28 @@ struct ConversionJson {
     value: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     currency: Option<&'static str>,
+    /// What is left of it and of its renewals after refunds and disputes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    net_value: Option<Value>,
+    /// What happened to its money later; nothing, for most.
+    #[serde(flatten)]
+    later: LaterJson,
     timestamp: Millis,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    test: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LaterJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewals: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal_value: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refunded_value: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disputed_value: Option<Value>,
 }
 
 /// A page of sessions, newest first.
@@ -101,7 +123,6 @@ pub struct SessionsJson {
 /// What a folded session and one in a list have in common.
 struct Short<'a> {
     conversions: &'a [Conversion],
-    value: Option<Money>,
     started_at: Millis,
     ended_at: Millis,
     view: View,
@@ -112,12 +133,14 @@ impl Short<'_> {
     fn json(self) -> SummaryJson {
         let seconds = |until: Millis| (until - self.started_at).max(0) / 1000;
         let first = self.conversions.first();
+        let sum = |of: fn(&Conversion) -> Option<Money>| totals(self.conversions, of).first().copied();
+        let value = sum(|conversion| conversion.amount);
         SummaryJson {
             converted: first.is_some(),
             conversion_type: first.map(|conversion| conversion.conversion_type.clone()),
-            conversion_value: self.value.map(Money::major_json),
-            net_value: self.value.map(Money::major_json),
-            currency: self.value.map(|value| value.currency.code()),
+            conversion_value: value.map(Money::major_json),
+            net_value: sum(Conversion::net).map(Money::major_json),
+            currency: value.map(|value| value.currency.code()),
             total_duration: seconds(self.ended_at),
             time_to_convert: first.map(|conversion| seconds(conversion.converted_at)),
             state: self.view.state.as_str(),
@@ -132,7 +155,6 @@ impl Short<'_> {
 pub(super) fn session_json(session: Session, skip: usize, now: Millis) -> SessionJson {
     let summary = Short {
         conversions: &session.conversions,
-        value: session.value(),
         started_at: session.started_at(),
         ended_at: session.ended_at(),
         view: view(&session.marks(), now),
@@ -157,7 +179,6 @@ pub(super) fn item_json(row: &SessionRow, now: Millis) -> SessionItemJson {
     let short = &row.summary;
     let summary = Short {
         conversions: &row.conversions,
-        value: short.value(),
         started_at: short.started_at(),
         ended_at: short.ended_at(),
         view: short.view(now),
@@ -190,7 +211,23 @@ fn conversion_json(conversion: &Conversion) -> ConversionJson {
         conversion_type: conversion.conversion_type.clone(),
         value: conversion.amount.map(Money::major_json),
         currency: conversion.amount.map(|amount| amount.currency.code()),
+        net_value: conversion.net().map(Money::major_json),
+        later: conversion
+            .amount
+            .map(|amount| later_json(conversion.later, amount.currency))
+            .unwrap_or_default(),
         timestamp: conversion.converted_at,
+        test: conversion.test,
+    }
+}
+
+fn later_json(later: Later, currency: Currency) -> LaterJson {
+    let value = |minor: i64| (minor != 0).then(|| major_json(minor, currency));
+    LaterJson {
+        renewals: Some(later.renewals).filter(|renewals| *renewals > 0),
+        renewal_value: value(later.renewed),
+        refunded_value: value(later.refunded),
+        disputed_value: value(later.disputed),
     }
 }
 
@@ -203,6 +240,10 @@ pub(super) fn payment_json(record: &PaymentRecord) -> Value {
     let amount = payment.amount.as_ref();
     json!({
         "provider": payment.key.provider,
+        "test": payment.test,
+        "reconciled": payment.reconciled,
+        "refunds": record.refunds.iter().map(refund_json).collect::<Vec<_>>(),
+        "disputes": record.disputes.iter().map(dispute_json).collect::<Vec<_>>(),
         "paymentId": payment.key.payment_id,
         "kind": payment.kind.as_str(),
         "amount": amount.ok().map(|money| money.major_json()),
@@ -213,5 +254,43 @@ pub(super) fn payment_json(record: &PaymentRecord) -> Value {
         "anonymousId": payment.attribution.anonymous_id.as_ref().map(AnonymousId::as_str),
         "unattributed": payment.attribution.session_id.is_none(),
         "deliveries": deliveries.collect::<Vec<_>>(),
+    })
+}
+
+/// A refund or dispute whose payment is not known.
+pub(super) fn unjoined_json(entry: &Entry) -> Option<Value> {
+    match entry {
+        Entry::Refund(refund) => Some(refund_json(refund)),
+        Entry::Dispute(dispute) => Some(dispute_json(dispute)),
+        Entry::Payment(_) | Entry::Conversion(_) | Entry::Name(_) => None,
+    }
+}
+
+fn refund_json(refund: &Refund) -> Value {
+    let amount = refund.amount.as_ref();
+    json!({
+        "provider": refund.of.provider,
+        "refundId": refund.refund_id,
+        "paymentId": refund.of.payment_id,
+        "amount": amount.ok().map(|money| money.major_json()),
+        "currency": amount.ok().map(|money| money.currency.code()),
+        "amountFault": amount.err(),
+        "counts": refund.counts.as_str(),
+        "status": refund.state.as_str(),
+        "timestamp": refund.at,
+    })
+}
+
+fn dispute_json(dispute: &Dispute) -> Value {
+    let amount = dispute.amount.as_ref();
+    json!({
+        "provider": dispute.of.provider,
+        "disputeId": dispute.dispute_id,
+        "paymentId": dispute.of.payment_id,
+        "amount": amount.ok().map(|money| money.major_json()),
+        "currency": amount.ok().map(|money| money.currency.code()),
+        "amountFault": amount.err(),
+        "status": dispute.state.as_str(),
+        "timestamp": dispute.at,
     })
 }

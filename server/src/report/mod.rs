@@ -66,10 +66,14 @@ impl Report {
         Ok(SessionsJson { sessions, next_cursor: found.next_cursor })
     }
 
-    /// The newest payments.
+    /// The newest payments, and refunds and disputes whose payment is not known.
     pub async fn payments(&self, funnel: &FunnelId) -> Result<Value, StoreError> {
         let payments = self.store.payments(funnel, PaymentFilter::All, PAYMENTS_SHOWN).await?;
-        Ok(json!({ "payments": payments.iter().map(json::payment_json).collect::<Vec<_>>() }))
+        let unjoined = self.store.unjoined(funnel, PAYMENTS_SHOWN).await?;
+        Ok(json!({
+            "payments": payments.iter().map(json::payment_json).collect::<Vec<_>>(),
+            "unjoined": unjoined.iter().filter_map(json::unjoined_json).collect::<Vec<_>>(),
+        }))
     }
 
     async fn find(

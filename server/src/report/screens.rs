@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, SessionJson, json, visitor_of};
 use crate::domain::attribution;
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Conversion, PaymentKind, amount_in};
+use crate::domain::ledger::{self, Conversion, PaymentKind, amount_in};
 use crate::domain::money::{Currency, Money};
 use crate::domain::session::{self, Session, fold, view};
 use crate::domain::summary;
@@ -235,7 +235,7 @@ fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
         state: state(short.view(now).state),
         source: touch.and_then(|touch| touch.source.clone()),
         campaign: touch.and_then(|touch| touch.campaign.clone()),
-        value: short.value().map(amount),
+        value: ledger::totals(&row.conversions, |conversion| conversion.amount).first().copied().map(amount),
         bot: short.kept_apart().map(str::to_owned),
     }
 }
@@ -253,7 +253,8 @@ fn touch(touch: &attribution::Touch) -> Touch {
 /// `currency` is that of amounts that name none.
 fn moment(moment: &session::Moment, currency: Option<Currency>) -> Moment {
     let event = &moment.event;
-    let money = ["revenue", "price"].iter().find_map(|key| amount_in(&event.properties, key, currency));
+    let money =
+        ["revenue", "amount", "price"].iter().find_map(|key| amount_in(&event.properties, key, currency));
     Moment {
         event_id: event.event_id.to_string(),
         name: event.name.clone(),

@@ -37,20 +37,24 @@ pub(super) fn send(inner: Arc<Inner>, event_type: &'static str, payment: &Paymen
     });
 }
 
-/// The v1 body: amounts are JSON numbers of major units.
+/// The v1 body.
 fn body(inner: &Inner, id: &str, event_type: &str, payment: &Payment) -> Value {
-    let now = Timestamp::now().to_string();
-    let paid = event_type == "payment.succeeded";
     json!({
-        "id": id, "api_version": "v1", "timestamp": now, "type": event_type, "company_id": "biz_simulated",
-        "data": {
-            "id": payment.id, "status": if paid { "paid" } else { "open" },
-            "substatus": if paid { "succeeded" } else { "failed" },
-            "total": inner.total, "subtotal": inner.total, "currency": inner.currency, "billing_reason": "one_time",
-            "created_at": now, "paid_at": paid.then_some(&now),
-            "plan": {"id": super::PLAN}, "user": {"id": "user_simulated", "email": null},
-            "checkout_configuration_id": payment.configuration, "metadata": payment.metadata,
-        },
+        "id": id, "api_version": "v1", "timestamp": Timestamp::now().to_string(), "type": event_type,
+        "company_id": super::COMPANY, "data": data(inner, payment, event_type == "payment.succeeded"),
+    })
+}
+
+/// A payment as deliveries and lists show it: amounts are JSON numbers of major units.
+pub(super) fn data(inner: &Inner, payment: &Payment, paid: bool) -> Value {
+    let now = Timestamp::now().to_string();
+    json!({
+        "id": payment.id, "status": if paid { "paid" } else { "open" },
+        "substatus": if paid { "succeeded" } else { "failed" },
+        "total": inner.total, "subtotal": inner.total, "currency": inner.currency, "billing_reason": "one_time",
+        "created_at": now, "paid_at": paid.then_some(&now),
+        "plan": {"id": super::PLAN}, "user": {"id": "user_simulated", "email": null},
+        "checkout_configuration_id": payment.configuration, "metadata": payment.metadata,
     })
 }
 

@@ -21,6 +21,9 @@ type Simulated = State<Arc<Inner>>;
 pub(super) fn router(inner: Arc<Inner>) -> Router {
     Router::new()
         .route("/api/v1/checkout_configurations", post(configure))
+        .route("/api/v1/payments", get(payments))
+        .route("/api/v1/refunds", get(nothing))
+        .route("/api/v1/disputes", get(nothing))
         .route("/checkout/{plan}", get(checkout))
         .route("/checkout/{plan}/pay", post(pay))
         .route("/checkout/{plan}/decline", post(decline))
@@ -68,6 +71,17 @@ async fn configure(
     Json(json!({"id": id, "plan": {"id": PLAN}, "purchase_url": purchase_url})).into_response()
 }
 
+/// `GET /api/v1/payments`, newest first on one page.
+async fn payments(State(inner): Simulated) -> Json<Value> {
+    let payments: Vec<Value> = inner.seen().payments.iter().rev().cloned().collect();
+    Json(json!({"data": payments, "page_info": {"has_next_page": false}}))
+}
+
+/// A list with nothing in it.
+async fn nothing() -> Json<Value> {
+    Json(json!({"data": [], "page_info": {"has_next_page": false}}))
+}
+
 /// What a checkout's address carries: a configuration's id, or the link's metadata.
 type Carried = BTreeMap<String, String>;
 
@@ -88,6 +102,8 @@ async fn pay(State(inner): Simulated, Form(carried): Form<Carried>) -> Redirect 
         .and_then(|known| known.redirect_url)
         .unwrap_or(inner.return_url.clone());
     back.query_pairs_mut().append_pair("payment_id", &payment.id).append_pair("checkout_status", "success");
+    let paid = deliveries::data(&inner, &payment, true);
+    inner.seen().payments.push(paid);
     deliveries::send(inner, "payment.succeeded", &payment);
     Redirect::to(back.as_str())
 }

@@ -11,9 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
+use crate::config::providers::Providers;
 use crate::config::{self, Config};
 use crate::provider::signature::Key;
-use crate::provider::whop::{Api, Settings};
+use crate::provider::whop::{self, Api, Settings};
 use crate::serve::{ServeError, listen};
 
 mod deliveries;
@@ -22,6 +23,9 @@ mod pages;
 
 /// The plan that is sold.
 const PLAN: &str = "plan_simulated";
+
+/// The company that sells it.
+const COMPANY: &str = "biz_simulated";
 
 /// The simulator, running.
 pub struct Simulator {
@@ -53,6 +57,8 @@ struct Seen {
     configurations: HashMap<String, Configuration>,
     /// `Idempotency-Key` to configuration.
     keys: HashMap<String, String>,
+    /// What was paid.
+    payments: Vec<Value>,
     /// Every configuration and checkout visit, for tests and the curious.
     requests: Vec<Value>,
 }
@@ -96,8 +102,13 @@ impl Simulator {
         Ok(Self { inner })
     }
 
+    /// The providers with this one, playing Whop, as the buy button's.
+    pub fn stand_in(&self, others: Providers) -> Providers {
+        Providers { buy_button: whop::NAME, whop: Some(self.whop_settings()), ..others }
+    }
+
     /// How to reach it, in the words of a real Whop.
-    pub fn whop_settings(&self) -> Settings {
+    fn whop_settings(&self) -> Settings {
         let base = Url::parse(&self.origin());
         let at = |path: &str| base.as_ref().map(|base| base.join(path).unwrap_or_else(|_| base.clone()));
         let (Ok(checkout_url), Ok(api_url)) = (at(&format!("/checkout/{PLAN}")), at("/api/v1")) else {
@@ -108,7 +119,7 @@ impl Simulator {
             checkout_url,
             api: self.inner.api_mode.then_some(api),
             webhook_keys: vec![Key::raw(self.inner.secret.expose_secret())],
-            company_id: None,
+            company_id: Some(COMPANY.into()),
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::{Event, FunnelId};
-use crate::domain::ledger::{Conversion, Payment};
+use crate::domain::ledger::{Conversion, Dispute, Entry, Payment, PaymentKey, Purchase, Refund};
 use crate::domain::money::Currency;
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
@@ -113,13 +113,24 @@ pub enum PaymentFilter {
     Unattributed,
     /// Those of one session.
     OfSession(SessionId),
+    /// Those of one provider that were paid then or later.
+    PaidSince {
+        /// Whose.
+        provider: &'static str,
+        /// When, ms.
+        since: Millis,
+    },
 }
 
-/// A payment and the deliveries that told of it, oldest first.
+/// A payment, what happened to its money later, and the deliveries that told of it, oldest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaymentRecord {
     /// The payment.
     pub payment: Payment,
+    /// Its refunds, in each of their states.
+    pub refunds: Vec<Refund>,
+    /// Its disputes, in each of their states.
+    pub disputes: Vec<Dispute>,
     /// Who told of it.
     pub deliveries: Vec<ToldBy>,
 }
@@ -218,6 +229,12 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
         filter: PaymentFilter,
         limit: usize,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// Everything that was told about a payment, by any of its names, and about those that belong together with it.
+    async fn purchase(&self, about: &PaymentKey) -> Result<Purchase, StoreError>;
+
+    /// Refunds and disputes whose payment is not known, newest first, at most `limit` of each.
+    async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// What the ledger adds up to.
     async fn totals(&self) -> Result<Totals, StoreError>;

@@ -333,7 +333,7 @@ async fn a_program_that_stops_is_alive_and_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let env = environment(&folder.path().join("ttr.db"), free_address());
     let config = Config::load(leptos_toml(), &env).unwrap();
-    let application = serve::build(&config, config.whop.clone().unwrap(), false).await.unwrap();
+    let application = serve::build(&config, &config.providers, false).await.unwrap();
     let status = async |path: &str| {
         let request = Request::get(path).body(Body::empty()).unwrap();
         application.router.clone().oneshot(request).await.unwrap().status()

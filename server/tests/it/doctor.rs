@@ -299,6 +299,46 @@ async fn a_refused_whop_key_and_a_return_by_http_are_named() {
 }
 
 #[tokio::test]
+async fn a_stripe_without_a_link_to_fall_back_to_and_with_a_refused_key_is_named() {
+    let mut patient = Patient::sound();
+    let stripe = upstream(StatusCode::UNAUTHORIZED, &[]).await;
+    patient.set("TTR__CHECKOUT__PROVIDER", "stripe");
+    patient.set("STRIPE_WEBHOOK_SECRET", "whsec_0123456789canary");
+    patient.set("STRIPE_API_KEY", "pk_live_0123456789canary");
+    patient.set("STRIPE_PRICE_ID", "price_1");
+    patient.set("STRIPE_API_URL", &format!("http://{stripe}/v1"));
+    patient.redact(stripe, "STRIPE");
+    snapshot("stripe_key_refused", &complaints(patient).await);
+}
+
+#[tokio::test]
+async fn a_polar_token_that_lacks_a_permission_is_named() {
+    let mut patient = Patient::sound();
+    let polar = upstream(StatusCode::FORBIDDEN, &[]).await;
+    patient.set("TTR__CHECKOUT__PROVIDER", "polar");
+    patient.set("POLAR_WEBHOOK_SECRET", "polar_whs_0123456789canary");
+    patient.set("POLAR_CHECKOUT_URL", "https://buy.polar.sh/polar_cl_1");
+    patient.set("POLAR_API_KEY", "polar_oat_0123456789canary");
+    patient.set("POLAR_API_URL", &format!("http://{polar}/v1"));
+    patient.redact(polar, "POLAR");
+    snapshot("polar_token_lacks_permission", &complaints(patient).await);
+}
+
+#[tokio::test]
+async fn a_shopify_app_that_is_refused_and_a_shop_that_is_not_named_are_named() {
+    let mut patient = Patient::sound();
+    let shopify = upstream(StatusCode::BAD_REQUEST, &[]).await;
+    patient.set("TTR__CHECKOUT__PROVIDER", "shopify");
+    patient.set("SHOPIFY_WEBHOOK_SECRET", "shpss_0123456789canary");
+    patient.set("SHOPIFY_CHECKOUT_URL", "https://shop.example/cart/1:1");
+    patient.set("SHOPIFY_CLIENT_ID", "client_1");
+    patient.set("SHOPIFY_API_KEY", "shpss_another_canary");
+    patient.set("SHOPIFY_API_URL", &format!("http://{shopify}/admin/api/2026-10"));
+    patient.redact(shopify, "SHOPIFY");
+    snapshot("shopify_app_refused", &complaints(patient).await);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_ten_minutes_off_is_named() {
     let mut patient = Patient::sound();
     let ten_minutes_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);

@@ -738,6 +738,7 @@ proptest! {
         events in any_visit(),
         batches in 1_usize..5,
         paid_at in prop::option::of(10_i64..150),
+        later in prop::sample::subsequence(crate::ledger::later_of("ttr"), 0..8),
         turn in any::<prop::sample::Index>(),
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -751,9 +752,10 @@ proptest! {
                 collector.collect(sender(Source::Browser), body.as_bytes(), START + 200_000).await.unwrap();
             }
             if let Some(paid_at) = paid_at {
-                let mut commit = crate::store::paid("pay_1", START + paid_at * 1000);
-                commit.forward_to = vec![Aurea::listener()];
-                here.commit(commit).await.unwrap();
+                for mut commit in [crate::store::paid("pay_1", START + paid_at * 1000)].into_iter().chain(later) {
+                    commit.forward_to = vec![Aurea::listener()];
+                    here.commit(commit).await.unwrap();
+                }
             }
             // It arrives in another order, each body twice, an hour later.
             let mut bodies = bodies(&here).await;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use app::event::{AnonymousId, EventId, SessionId};
+use axum::Router;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::{Map, Value, json};
 use server::accept::{self, Settings};
@@ -71,8 +72,7 @@ impl TestApp {
         let mut env = environment(&folder.path().join("ttr.db"), addr);
         env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::load(leptos_toml(), &env).unwrap();
-        let whop = config.whop.clone().unwrap();
-        let application = serve::build(&config, whop, false).await.unwrap();
+        let application = serve::build(&config, &config.providers, false).await.unwrap();
         let server = tokio::spawn(async move {
             let Application { router, clients, stopping, metrics, .. } = application;
             accept::serve(listener, router, Settings::default(), clients, stopping, metrics).await;
@@ -141,6 +141,14 @@ impl TestApp {
 pub(crate) fn sign(secret: &str, id: &str, seconds: i64, body: &str) -> String {
     let library = standardwebhooks::Webhook::from_bytes(secret.as_bytes().to_vec()).unwrap();
     library.sign(id, seconds, body.as_bytes()).unwrap()
+}
+
+/// Serves a router from now on, as somebody else's server; gives its origin.
+pub(crate) async fn serve_here(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{addr}")
 }
 
 /// A batch of events of one session, in the seed's shape.

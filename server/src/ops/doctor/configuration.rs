@@ -25,7 +25,7 @@ pub(super) fn check(config: &Result<Config, Vec<Fault>>) -> Vec<Check> {
 /// Variables of ours that are not text: the program starts as if they were not set.
 pub(super) fn unreadable(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<Check> {
     let ours = |name: &str| {
-        ["AUREA_", "DATABASE_URL", "LEPTOS_", "SITE_URL", "TTR_", "WHOP_"]
+        ["AUREA_", "DATABASE_URL", "LEPTOS_", "POLAR_", "SHOPIFY_", "SITE_URL", "STRIPE_", "TTR_", "WHOP_"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
     };
@@ -62,6 +62,18 @@ fn mend(place: &str) -> String {
         }
         "whop.checkout_url" => "copy the plan's link from Whop's dashboard into WHOP_CHECKOUT_URL".into(),
         "whop.plan_id" => "copy the plan's id (plan_…) from Whop's dashboard into WHOP_PLAN_ID".into(),
+        "stripe.checkout_url" => {
+            "copy a Payment Link from Stripe's dashboard into STRIPE_CHECKOUT_URL, or set STRIPE_API_KEY and \
+             STRIPE_PRICE_ID"
+                .into()
+        }
+        "polar.checkout_url" => "copy a checkout link from Polar's dashboard into POLAR_CHECKOUT_URL".into(),
+        "shopify.checkout_url" => {
+            "set SHOPIFY_SHOP and the product's SHOPIFY_VARIANT_ID from Shopify's admin, or SHOPIFY_CHECKOUT_URL to a cart \
+             permalink"
+                .into()
+        }
+        "shopify.shop" => "set SHOPIFY_SHOP to the shop's own domain, such as ttr.myshopify.com".into(),
         "site.url" => "set SITE_URL to the site's public origin, such as https://ttr.example".into(),
         key if key.ends_with("_key") || key.ends_with("_secret") || key.ends_with("_token") => {
             format!(

@@ -125,7 +125,7 @@ async fn examine(config_path: &Path, env: &HashMap<String, String>, network: &Ne
         checks.extend(disk::check(&config.database, config.reserve));
         checks.extend(site.checks);
         checks.extend(provider.checks);
-        checks.extend(deliveries::check(config));
+        checks.extend(deliveries::checks(config));
         checks.extend(aurea.checks);
         checks.extend(outbox::check(config));
         checks.push(clock::check(offset));

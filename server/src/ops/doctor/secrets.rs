@@ -19,10 +19,32 @@ const KINDS: &[Kind] = &[
     ("AUREA_ADMIN_TOKEN", whole),
     ("AUREA_API_KEY", whole),
     ("AUREA_RECEIVE_KEYS", keys),
+    ("POLAR_API_KEY", whole),
+    ("POLAR_WEBHOOK_SECRET", parts),
+    ("SHOPIFY_API_KEY", whole),
+    ("SHOPIFY_WEBHOOK_SECRET", parts),
+    ("STRIPE_API_KEY", whole),
+    ("STRIPE_WEBHOOK_SECRET", parts),
     ("TTR_WEBHOOK_SECRET", parts),
     ("WHOP_API_KEY", whole),
     ("WHOP_WEBHOOK_SECRET", parts),
 ];
+
+/// How the secrets begin that providers give out.
+const BEGINNINGS: &[(&str, &[&str])] = &[
+    ("POLAR_API_KEY", &["polar_oat_", "polar_pat_"]),
+    ("SHOPIFY_API_KEY", &["shpat_", "shpss_"]),
+    ("STRIPE_API_KEY", &["sk_", "rk_"]),
+    ("STRIPE_WEBHOOK_SECRET", &["whsec_"]),
+    ("WHOP_WEBHOOK_SECRET", &["ws_", "whsec_"]),
+];
+
+/// Who gives secrets out.
+const GIVERS: &[(&str, &str)] =
+    &[("POLAR_", "Polar"), ("SHOPIFY_", "Shopify"), ("STRIPE_", "Stripe"), ("WHOP_", "Whop")];
+
+/// The secret of a Shopify app signs its deliveries and opens the API.
+const OF_ONE_APP: (&str, &str) = ("SHOPIFY_API_KEY", "SHOPIFY_WEBHOOK_SECRET");
 
 /// What people leave in the place of a secret.
 const PLACEHOLDERS: &[&str] =
@@ -74,11 +96,12 @@ fn read(&(variable, split): &Kind, env: &HashMap<String, String>) -> Vec<Secret>
 fn of_one(secret: &Secret, mode: Option<Mode>) -> Option<Check> {
     let (variable, value) = (secret.variable, secret.value.expose_secret());
     let lower = value.to_ascii_lowercase();
-    let from_whop = variable.starts_with("WHOP_");
-    let copy = if from_whop {
-        format!("copy it anew from Whop's dashboard into {variable}, whole and without quotes")
-    } else {
-        format!("set {variable} to 32 random characters: openssl rand -hex 16")
+    let given_by = GIVERS.iter().find(|it| variable.starts_with(it.0));
+    let copy = match given_by {
+        Some((_, giver)) => {
+            format!("copy it anew from {giver}'s dashboard into {variable}, whole and without quotes")
+        }
+        None => format!("set {variable} to 32 random characters: openssl rand -hex 16"),
     };
     if PLACEHOLDERS.iter().any(|word| lower.contains(word)) {
         return Some(Check::fail(ID, format!("{variable} looks like a placeholder"), copy));
@@ -90,17 +113,25 @@ fn of_one(secret: &Secret, mode: Option<Mode>) -> Option<Check> {
         let message = format!("{variable} has less than {SHORTEST} characters and can be guessed");
         return Some(Check::bad_in(mode, ID, message, copy));
     }
-    if variable == "WHOP_WEBHOOK_SECRET" && !["ws_", "whsec_"].iter().any(|prefix| value.starts_with(prefix))
+    if let Some((_, beginnings)) = BEGINNINGS.iter().find(|it| it.0 == variable)
+        && !beginnings.iter().any(|beginning| value.starts_with(beginning))
     {
-        let message = "WHOP_WEBHOOK_SECRET does not begin with ws_, as Whop's webhook secrets do";
+        let message = format!("{variable} does not begin with {}, as it should", beginnings.join(" or "));
         return Some(Check::warn(ID, message, copy));
+    }
+    let of_test_mode = ["sk_test_", "rk_test_"].iter().any(|beginning| value.starts_with(beginning));
+    if of_test_mode && mode == Some(Mode::Production) {
+        let message = format!("{variable} is of the provider's test mode: no money moves");
+        return Some(Check::warn(ID, message, format!("set {variable} to a live key")));
     }
     None
 }
 
 /// Whoever learns a shared secret by one way can use it on the other.
 fn repeated(secrets: &[Secret]) -> Option<Check> {
-    let same = |a: &Secret, b: &Secret| a.value.expose_secret() == b.value.expose_secret();
+    let same = |a: &Secret, b: &Secret| {
+        (a.variable, b.variable) != OF_ONE_APP && a.value.expose_secret() == b.value.expose_secret()
+    };
     let pair = secrets.iter().enumerate().find_map(|(at, a)| {
         secrets[at + 1..].iter().find(|b| a.variable != b.variable && same(a, b)).map(|b| (a, b))
     });

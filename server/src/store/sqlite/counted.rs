@@ -29,6 +29,9 @@ impl Brought {
         for (source, new) in self.events.iter().zip(&committed.new_events) {
             metrics.events(source.as_str(), if *new { "ok" } else { "duplicate" }, 1);
         }
+        for event in &committed.settled {
+            metrics.events(event.source.as_str(), "ok", 1);
+        }
         if let Some((provider, state)) = self.delivery {
             metrics.delivery(provider, if committed.new_delivery { state.as_str() } else { "duplicate" });
         }

@@ -4,7 +4,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::rows::{self, Result};
+use super::ledger::conversions_of;
+use super::rows::Result;
 use super::summaries::{COLUMNS, summary_of};
 use crate::domain::event::FunnelId;
 use crate::domain::session::{IDLE_TIMEOUT, State};
@@ -152,7 +153,7 @@ impl Query {
             .map(|summary| {
                 let summary = summary?;
                 let conversions = if summary.marks.converted {
-                    rows::conversions_of(connection, funnel, &summary.session_id)?
+                    conversions_of(connection, funnel, &summary.session_id)?
                 } else {
                     Vec::new()
                 };

@@ -20,6 +20,7 @@ use super::{
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
 use crate::domain::event::FunnelId;
+use crate::domain::ledger::{Entry, PaymentKey, Purchase};
 use crate::domain::size::Size;
 use crate::failpoints;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ mod counted;
 mod disk;
 pub mod examine;
 mod fault;
+mod ledger;
 mod list;
 pub mod lock;
 mod opening;
@@ -54,11 +56,12 @@ mod writer;
 fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("schema.sql")),
-        M::up_with_hook(include_str!("summary.sql"), |transaction| Ok(summaries::rebuild(transaction)?)),
+        M::up(include_str!("summary.sql")), // what was stored before is counted once the last step is done
         M::up(include_str!("owner.sql")),
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
         M::up(include_str!("quarantine.sql")),
+        M::up_with_hook(include_str!("ledger.sql"), |transaction| Ok(summaries::build(transaction)?)),
     ])
 }
 
@@ -157,7 +160,8 @@ impl Store for SqliteStore {
                 Some(_) => "delivery.before_commit",
                 None => "events.before_commit",
             });
-            let is_news = !commit.forward_to.is_empty() && committed.new_events.contains(&true);
+            let new = committed.new_events.contains(&true) || !committed.settled.is_empty();
+            let is_news = !commit.forward_to.is_empty() && new;
             if is_news && !failpoints::is_on("outbox.unheard") {
                 // Not on disk yet, but the claim that it leads to goes through the same writer, after it.
                 news.send_replace(());
@@ -220,6 +224,16 @@ impl Store for SqliteStore {
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
         self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    async fn purchase(&self, about: &PaymentKey) -> Result<Purchase, StoreError> {
+        let about = about.clone();
+        self.readers.read(move |reader| ledger::purchase(reader, &about)).await
+    }
+
+    async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let funnel = funnel.clone();
+        self.readers.read(move |reader| payments::unjoined(reader, &funnel, limit)).await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {

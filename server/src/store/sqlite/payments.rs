@@ -2,9 +2,12 @@
 
 use rusqlite::{Connection, Row, params};
 
+use app::event::{AnonymousId, SessionId};
+
+use super::ledger::{DISPUTE, REFUND, also_known_as, dispute_of, refund_of};
 use super::rows::{Result, money, optional_session_id, visitor};
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Attribution, Payment, PaymentKey, PaymentKind};
+use crate::domain::ledger::{Attribution, Dispute, Entry, Payment, PaymentKey, PaymentKind, Refund};
 use crate::store::{PaymentFilter, PaymentRecord, ToldBy};
 
 /// Newest first.
@@ -15,31 +18,94 @@ pub(super) fn payments(
     limit: usize,
 ) -> Result<Vec<PaymentRecord>> {
     // The index is named where SQLite would rather go through all payments than sort a few.
-    let (index, condition, session_id) = match filter {
-        PaymentFilter::All => ("payment_newest", "?2 IS NULL", None),
-        PaymentFilter::Unattributed => ("payment_unattributed", "session_id IS NULL AND ?2 IS NULL", None),
-        PaymentFilter::OfSession(session_id) => {
-            ("payment_of_session", "session_id = ?2", Some(session_id.as_str()))
+    let (index, condition, of, since) = match filter {
+        PaymentFilter::All => ("payment_newest", "?2 IS NULL AND ?4 = 0", None, 0),
+        PaymentFilter::Unattributed => {
+            ("payment_unattributed", "session_id IS NULL AND ?2 IS NULL AND ?4 = 0", None, 0)
         }
+        PaymentFilter::OfSession(session_id) => {
+            ("payment_of_session", "session_id = ?2 AND ?4 = 0", Some(session_id.as_str()), 0)
+        }
+        // Nobody pays in the future: what was paid since was received since.
+        PaymentFilter::PaidSince { provider, since } => (
+            "payment_newest",
+            "provider = ?2 AND paid_at >= ?4 AND received_at >= ?4",
+            Some(*provider),
+            *since,
+        ),
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at, session_id, anonymous_id,
-                checkout_started_at, received_at
-         FROM payment INDEXED BY {index} WHERE funnel = ?1 AND {condition} ORDER BY received_at DESC LIMIT ?3"
+        "SELECT {PAYMENT} FROM payment INDEXED BY {index} WHERE funnel = ?1 AND {condition} ORDER BY received_at DESC LIMIT ?3"
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found =
-        statement.query_map(params![funnel.as_str(), session_id, limit], |row| payment_of(row, funnel))?;
+        statement.query_map(params![funnel.as_str(), of, limit, since], |row| payment_of(row, funnel))?;
     found
         .map(|payment| {
-            let payment = payment?;
+            let mut payment = payment?;
+            payment.also_known_as = also_known_as(connection, &payment.key)?;
+            let (refunds, disputes) = later(connection, &payment.key)?;
             let deliveries = deliveries_of(connection, &payment.key)?;
-            Ok(PaymentRecord { payment, deliveries })
+            Ok(PaymentRecord { payment, refunds, disputes, deliveries })
         })
         .collect()
 }
 
-fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
+/// Writes a payment; of one that is there it fills the gaps.
+pub(super) fn insert_payment(connection: &Connection, payment: &Payment) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO payment (funnel, provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at,
+                              session_id, anonymous_id, checkout_started_at, received_at, subscription_id, test, reconciled)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT DO UPDATE SET
+           amount_minor = coalesce(amount_minor, excluded.amount_minor),
+           currency = coalesce(currency, excluded.currency),
+           amount_fault = iif(coalesce(amount_minor, excluded.amount_minor) IS NULL, amount_fault, NULL),
+           session_id = coalesce(session_id, excluded.session_id),
+           anonymous_id = coalesce(anonymous_id, excluded.anonymous_id),
+           checkout_started_at = coalesce(checkout_started_at, excluded.checkout_started_at),
+           subscription_id = coalesce(subscription_id, excluded.subscription_id)",
+    )?;
+    let amount = payment.amount.as_ref().ok();
+    statement.execute(params![
+        payment.key.funnel.as_str(),
+        payment.key.provider,
+        payment.key.payment_id,
+        payment.kind.as_str(),
+        amount.map(|money| money.minor),
+        amount.map(|money| money.currency.code()),
+        payment.amount.as_ref().err(),
+        payment.paid_at,
+        payment.attribution.session_id.as_ref().map(SessionId::as_str),
+        payment.attribution.anonymous_id.as_ref().map(AnonymousId::as_str),
+        payment.attribution.checkout_started_at,
+        payment.received_at,
+        payment.subscription_id,
+        payment.test,
+        payment.reconciled,
+    ])?;
+    let key = &payment.key;
+    let mut names =
+        [&key.payment_id].into_iter().chain(&payment.also_known_as).chain(&payment.subscription_id);
+    names.try_for_each(|name| insert_name(connection, key, name))
+}
+
+/// One more name of a payment, which may come later.
+pub(super) fn insert_name(connection: &Connection, key: &PaymentKey, name: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO payment_name (funnel, provider, name, payment_id) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![key.funnel.as_str(), key.provider, name, key.payment_id])?;
+    Ok(())
+}
+
+/// What [`payment_of`] reads, in its order.
+pub(super) const PAYMENT: &str = "provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at, session_id, anonymous_id, \
+     checkout_started_at, received_at, subscription_id, test, reconciled";
+
+/// All but its other ids, which are rows of their own.
+pub(super) fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
     let kind: String = row.get(2)?;
     let fault: Option<String> = row.get(5)?;
     Ok(Payment {
@@ -53,17 +119,59 @@ fn payment_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Payment> {
             checkout_started_at: row.get(9)?,
         },
         received_at: row.get(10)?,
+        also_known_as: Vec::new(),
+        subscription_id: row.get(11)?,
+        test: row.get(12)?,
+        reconciled: row.get(13)?,
     })
+}
+
+/// What of a payment's money went back or is disputed, oldest first.
+fn later(connection: &Connection, key: &PaymentKey) -> Result<(Vec<Refund>, Vec<Dispute>)> {
+    let names = "payment_name IN (SELECT name FROM payment_name WHERE funnel = ?1 AND provider = ?2 AND payment_id = ?3)";
+    let mut refunds = connection.prepare_cached(&format!(
+        "SELECT {REFUND} FROM refund WHERE funnel = ?1 AND provider = ?2 AND {names} ORDER BY at, refund_id, state"
+    ))?;
+    let mut disputes = connection.prepare_cached(&format!(
+        "SELECT {DISPUTE} FROM dispute WHERE funnel = ?1 AND provider = ?2 AND {names} ORDER BY at, dispute_id, state"
+    ))?;
+    let of = params![key.funnel.as_str(), key.provider, key.payment_id];
+    Ok((
+        refunds.query_map(of, |row| refund_of(row, &key.funnel))?.collect::<Result<_>>()?,
+        disputes.query_map(of, |row| dispute_of(row, &key.funnel))?.collect::<Result<_>>()?,
+    ))
+}
+
+/// Refunds and disputes whose payment is not known, newest first.
+pub(super) fn unjoined(connection: &Connection, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>> {
+    let alone = |table: &str, columns: &str| {
+        format!(
+            "SELECT {columns} FROM {table} AS told WHERE funnel = ?1
+               AND NOT EXISTS (SELECT 1 FROM payment_name AS known JOIN payment USING (funnel, provider, payment_id)
+                               WHERE known.funnel = told.funnel AND known.provider = told.provider
+                                 AND known.name = told.payment_name)
+               AND NOT EXISTS (SELECT 1 FROM conversion WHERE conversion.funnel = told.funnel
+                               AND conversion.provider = told.provider AND conversion.payment_id = told.payment_name)
+             ORDER BY received_at DESC LIMIT ?2"
+        )
+    };
+    let key = params![funnel.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)];
+    let mut refunds = connection.prepare_cached(&alone("refund", REFUND))?;
+    let mut disputes = connection.prepare_cached(&alone("dispute", DISPUTE))?;
+    let refunds = refunds.query_map(key, |row| refund_of(row, funnel).map(Entry::Refund))?;
+    refunds.chain(disputes.query_map(key, |row| dispute_of(row, funnel).map(Entry::Dispute))?).collect()
 }
 
 /// Oldest first, without their bodies.
 fn deliveries_of(connection: &Connection, key: &PaymentKey) -> Result<Vec<ToldBy>> {
     let mut statement = connection.prepare_cached(
         "SELECT delivery_id, event_type, state, received_at FROM delivery
-         WHERE provider = ?1 AND payment_id = ?2 ORDER BY received_at, delivery_id",
+         WHERE provider = ?1 AND (payment_id = ?2 OR payment_id IN (
+           SELECT name FROM payment_name WHERE funnel = ?3 AND provider = ?1 AND payment_id = ?2))
+         ORDER BY received_at, delivery_id",
     )?;
     statement
-        .query_map(params![key.provider, key.payment_id], |row| {
+        .query_map(params![key.provider, key.payment_id, key.funnel.as_str()], |row| {
             Ok(ToldBy {
                 delivery_id: row.get(0)?,
                 event_type: row.get(1)?,

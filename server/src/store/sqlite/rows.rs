@@ -6,17 +6,17 @@ use app::event::{AnonymousId, EventId, SessionId, name};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::ledger::{self, conversions_of};
 use super::{outbox, quarantine, summaries};
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
 use crate::domain::event::{Event, FunnelId, Page, Source};
-use crate::domain::ledger::{self, Conversion, Payment, PaymentKey};
 use crate::domain::money::{Currency, Money};
 use crate::store::SessionRecord;
 
 pub(super) type Result<T> = std::result::Result<T, rusqlite::Error>;
 
-/// Writes every row that is not there yet, and what was not known yet of those that are.
+/// Writes every row that is not there yet, what was not known yet of those that are, and what follows from them.
 pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committed> {
     let mut committed = Committed::default();
     if let Some(delivery) = &commit.delivery {
@@ -30,26 +30,27 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     for event in &commit.events {
         committed.new_events.push(insert_event(connection, event)?);
     }
-    let new = commit.events.iter().zip(&committed.new_events).filter(|(_, new)| **new);
-    outbox::insert(connection, &commit.forward_to, new.map(|(event, _)| event))?;
-    for payment in &commit.payments {
-        insert_payment(connection, payment)?;
-    }
-    let mut changed: BTreeMap<(&FunnelId, SessionId), Vec<&Event>> = BTreeMap::new();
-    let new = commit.events.iter().zip(&committed.new_events).filter_map(|(event, new)| new.then_some(event));
-    for event in new {
-        changed.entry((&event.funnel, event.session_id.clone())).or_default().push(event);
-    }
     let told = commit.told.iter().filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
-    for conversion in commit.conversions.iter().chain(told.map(|(_, conversion)| conversion)) {
-        if let Some(session_id) = insert_conversion(connection, conversion)? {
-            changed.entry((&conversion.key.funnel, session_id)).or_default();
-        }
+    let entries = commit.entries.iter().chain(told.map(|(_, entry)| entry));
+    let entered = ledger::enter(connection, entries)?;
+    committed.settled = entered.events;
+
+    let new = commit.events.iter().zip(&committed.new_events).filter_map(|(event, new)| new.then_some(event));
+    let new = new.chain(&committed.settled);
+    outbox::insert(connection, &commit.forward_to, new.clone().filter(|event| !event.is_test()))?;
+    let mut changed: BTreeMap<(&FunnelId, &SessionId), Vec<&Event>> = BTreeMap::new();
+    for event in new {
+        changed.entry((&event.funnel, &event.session_id)).or_default().push(event);
     }
+    for (funnel, session_id) in &entered.sessions {
+        changed.entry((funnel, session_id)).or_default();
+    }
+    let mut sessions = Vec::with_capacity(changed.len());
     for ((funnel, session_id), events) in changed {
-        summaries::update(connection, funnel, &session_id, events)?;
-        committed.changed.push((funnel.clone(), session_id));
+        summaries::update(connection, funnel, session_id, events)?;
+        sessions.push((funnel.clone(), session_id.clone()));
     }
+    committed.changed = sessions;
     Ok(committed)
 }
 
@@ -70,7 +71,7 @@ fn insert_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool>
     Ok(rows == 1)
 }
 
-fn insert_event(connection: &Connection, event: &Event) -> Result<bool> {
+pub(super) fn insert_event(connection: &Connection, event: &Event) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO event (funnel, source, event_id, session_id, anonymous_id, name, properties, page_url, referrer,
                             event_index, timestamp, received_at)
@@ -95,64 +96,6 @@ fn insert_event(connection: &Connection, event: &Event) -> Result<bool> {
     Ok(rows == 1)
 }
 
-fn insert_payment(connection: &Connection, payment: &Payment) -> Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO payment (funnel, provider, payment_id, kind, amount_minor, currency, amount_fault, paid_at,
-                              session_id, anonymous_id, checkout_started_at, received_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT DO UPDATE SET
-           amount_minor = coalesce(amount_minor, excluded.amount_minor),
-           currency = coalesce(currency, excluded.currency),
-           amount_fault = iif(coalesce(amount_minor, excluded.amount_minor) IS NULL, amount_fault, NULL),
-           session_id = coalesce(session_id, excluded.session_id),
-           anonymous_id = coalesce(anonymous_id, excluded.anonymous_id),
-           checkout_started_at = coalesce(checkout_started_at, excluded.checkout_started_at)",
-    )?;
-    let amount = payment.amount.as_ref().ok();
-    statement.execute(params![
-        payment.key.funnel.as_str(),
-        payment.key.provider,
-        payment.key.payment_id,
-        payment.kind.as_str(),
-        amount.map(|money| money.minor),
-        amount.map(|money| money.currency.code()),
-        payment.amount.as_ref().err(),
-        payment.paid_at,
-        payment.attribution.session_id.as_ref().map(SessionId::as_str),
-        payment.attribution.anonymous_id.as_ref().map(AnonymousId::as_str),
-        payment.attribution.checkout_started_at,
-        payment.received_at,
-    ])?;
-    Ok(())
-}
-
-/// Answers whose conversion it is, once it is there.
-fn insert_conversion(connection: &Connection, conversion: &Conversion) -> Result<Option<SessionId>> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO conversion (funnel, provider, payment_id, conversion_type, amount_minor, currency, converted_at,
-                                 session_id, anonymous_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET
-           amount_minor = coalesce(amount_minor, excluded.amount_minor),
-           currency = coalesce(currency, excluded.currency),
-           session_id = coalesce(session_id, excluded.session_id),
-           anonymous_id = coalesce(anonymous_id, excluded.anonymous_id)
-         RETURNING session_id",
-    )?;
-    let row = params![
-        conversion.key.funnel.as_str(),
-        conversion.key.provider,
-        conversion.key.payment_id,
-        conversion.conversion_type,
-        conversion.amount.map(|money| money.minor),
-        conversion.amount.map(|money| money.currency.code()),
-        conversion.converted_at,
-        conversion.session_id.as_ref().map(SessionId::as_str),
-        conversion.anonymous_id.as_ref().map(AnonymousId::as_str),
-    ];
-    statement.query_row(row, |row| optional_session_id(row, 0))
-}
-
 /// Everything of one session.
 pub(super) fn session(
     connection: &Connection,
@@ -170,23 +113,6 @@ pub(super) fn session(
     })
 }
 
-/// A session's conversions, in the order in which they count.
-pub(super) fn conversions_of(
-    connection: &Connection,
-    funnel: &FunnelId,
-    session_id: &SessionId,
-) -> Result<Vec<Conversion>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT provider, payment_id, conversion_type, amount_minor, currency, converted_at, anonymous_id
-         FROM conversion WHERE funnel = ?1 AND session_id = ?2",
-    )?;
-    let key = params![funnel.as_str(), session_id.as_str()];
-    let mut conversions: Vec<Conversion> =
-        statement.query_map(key, |row| conversion_of(row, funnel, session_id))?.collect::<Result<_>>()?;
-    ledger::sort(&mut conversions);
-    Ok(conversions)
-}
-
 fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Event> {
     let source: String = row.get(0)?;
     let properties: String = row.get(4)?;
@@ -202,17 +128,6 @@ fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<
         index: row.get(7)?,
         timestamp: row.get(8)?,
         received_at: row.get(9)?,
-    })
-}
-
-fn conversion_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Conversion> {
-    Ok(Conversion {
-        key: PaymentKey { funnel: funnel.clone(), provider: row.get(0)?, payment_id: row.get(1)? },
-        conversion_type: row.get(2)?,
-        amount: money(row, 3, 4)?,
-        converted_at: row.get(5)?,
-        session_id: Some(session_id.clone()),
-        anonymous_id: visitor(row, 6)?,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use app::event::{AnonymousId, SessionId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::ledger::conversions_of;
 use super::rows::{self, Result, unreadable};
 use crate::domain::attribution::Touch;
 use crate::domain::event::{Event, FunnelId};
@@ -16,7 +17,7 @@ use crate::store::FunnelFigures;
 /// What [`summary_of`] reads, in its order.
 pub(super) const COLUMNS: &str = "session_id, conversions, last_at, checkout_at, arrived_at, closed_at, converted, converted_end, \
      events, provisional, provisional_at, visitor, visitor_at, visitor_event, touch, touch_at, touch_event, bot, \
-     revenue, first_at, newest_at";
+     revenue, first_at, newest_at, net";
 
 /// What an update sets.
 static UPDATES: LazyLock<String> = LazyLock::new(|| {
@@ -40,7 +41,7 @@ pub(super) fn update<'a>(
     if summary.is_empty() {
         return Ok(()); // a conversion alone is no session yet; its first event will find it
     }
-    summary.convert(&rows::conversions_of(connection, funnel, session_id)?);
+    summary.convert(&conversions_of(connection, funnel, session_id)?);
     write(connection, funnel, &summary)?;
     let after = summary.tally();
     if before != after {
@@ -51,7 +52,10 @@ pub(super) fn update<'a>(
 }
 
 /// Counts every session that is stored, for a store from before there were summaries.
-pub(super) fn rebuild(connection: &Connection) -> Result<()> {
+pub(super) fn build(connection: &Connection) -> Result<()> {
+    if connection.query_row("SELECT EXISTS (SELECT 1 FROM session)", [], |row| row.get(0))? {
+        return Ok(());
+    }
     let mut sessions = connection.prepare("SELECT DISTINCT funnel, session_id FROM event")?;
     let mut rows = sessions.query([])?;
     while let Some(row) = rows.next()? {
@@ -89,14 +93,15 @@ pub(super) fn summary_of(row: &Row<'_>) -> Result<Summary> {
         visitor: earliest(row, 11, |text| AnonymousId::parse(text).ok())?,
         touch,
         bot: row.get(17)?,
-        revenue: revenue(row, 18)?,
+        revenue: sums(row, 18)?,
+        net: sums(row, 21)?,
         span: row.get::<_, Option<_>>(19)?.zip(row.get(20)?),
     })
 }
 
-fn revenue(row: &Row<'_>, column: usize) -> Result<Vec<Money>> {
+fn sums(row: &Row<'_>, column: usize) -> Result<Vec<Money>> {
     let sums: Vec<(String, i64)> =
-        serde_json::from_str(&row.get::<_, String>(column)?).map_err(|_| unreadable(column, "revenue"))?;
+        serde_json::from_str(&row.get::<_, String>(column)?).map_err(|_| unreadable(column, "sums"))?;
     let money = |(code, minor): (String, i64)| {
         let currency = Currency::parse(&code).map_err(|_| unreadable(column, "currency"))?;
         Ok(Money { minor, currency })
@@ -116,15 +121,12 @@ fn earliest<T>(row: &Row<'_>, first: usize, parse: impl Fn(String) -> Option<T>)
 fn write(connection: &Connection, funnel: &FunnelId, summary: &Summary) -> Result<()> {
     let touch = summary.touch.get().map(serde_json::to_string).transpose();
     let touch = touch.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    let sums: Vec<_> = summary.revenue.iter().map(|sum| (sum.currency.code(), sum.minor)).collect();
-    let revenue = serde_json::to_string(&sums);
-    let revenue = revenue.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let (visitor_at, visitor_event) = said_by(&summary.visitor);
     let (touch_at, touch_event) = said_by(&summary.touch);
     connection
         .prepare_cached(&format!(
             "INSERT INTO session (funnel, source, {COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
              ON CONFLICT (funnel, session_id) DO UPDATE SET source = excluded.source, {}",
             *UPDATES
         ))?
@@ -149,11 +151,17 @@ fn write(connection: &Connection, funnel: &FunnelId, summary: &Summary) -> Resul
             touch_at,
             touch_event,
             summary.bot,
-            revenue,
+            sums_text(&summary.revenue)?,
             summary.span.map(|(first, _)| first),
             summary.span.map(|(_, newest)| newest),
+            sums_text(&summary.net)?,
         ])?;
     Ok(())
+}
+
+fn sums_text(sums: &[Money]) -> Result<String> {
+    let sums: Vec<_> = sums.iter().map(|sum| (sum.currency.code(), sum.minor)).collect();
+    serde_json::to_string(&sums).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn said_by<T>(earliest: &Earliest<T>) -> (Option<i64>, Option<&str>) {
@@ -164,19 +172,24 @@ fn said_by<T>(earliest: &Earliest<T>) -> (Option<i64>, Option<&str>) {
 /// its own. A row of nothing goes.
 fn count(connection: &Connection, funnel: &FunnelId, tally: &Tally, sign: i64) -> Result<()> {
     let mut add = connection.prepare_cached(
-        "INSERT INTO tally (funnel, day, source, currency, sessions, checkouts, conversions, amount_minor)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        "INSERT INTO tally (funnel, day, source, currency, sessions, checkouts, conversions, amount_minor, net_minor)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT DO UPDATE SET
            sessions = sessions + excluded.sessions,
            checkouts = checkouts + excluded.checkouts,
            conversions = conversions + excluded.conversions,
-           amount_minor = amount_minor + excluded.amount_minor",
+           amount_minor = amount_minor + excluded.amount_minor,
+           net_minor = net_minor + excluded.net_minor",
     )?;
     let source = tally.source.as_deref().unwrap_or_default();
     let counts = (1, i64::from(tally.checkout), i64::try_from(tally.conversions).unwrap_or(i64::MAX));
-    let first = tally.revenue.first().map_or(("", 0), |sum| (sum.currency.code(), sum.minor));
-    let others = tally.revenue.iter().skip(1).map(|sum| ((0, 0, 0), (sum.currency.code(), sum.minor)));
-    for ((sessions, checkouts, conversions), (currency, minor)) in [(counts, first)].into_iter().chain(others)
+    // Both name the same currencies in the same order.
+    let mut sums =
+        tally.revenue.iter().zip(&tally.net).map(|(sum, net)| (sum.currency.code(), sum.minor, net.minor));
+    let first = sums.next().unwrap_or(("", 0, 0));
+    let others = sums.map(|sum| ((0, 0, 0), sum));
+    for ((sessions, checkouts, conversions), (currency, minor, net)) in
+        [(counts, first)].into_iter().chain(others)
     {
         add.execute(params![
             funnel.as_str(),
@@ -187,11 +200,12 @@ fn count(connection: &Connection, funnel: &FunnelId, tally: &Tally, sign: i64) -
             sign * checkouts,
             sign * conversions,
             sign * minor,
+            sign * net,
         ])?;
     }
     if sign < 0 {
         let empty = "DELETE FROM tally WHERE funnel = ?1 AND day = ?2 AND source = ?3
-                     AND sessions = 0 AND checkouts = 0 AND conversions = 0 AND amount_minor = 0";
+                     AND sessions = 0 AND checkouts = 0 AND conversions = 0 AND amount_minor = 0 AND net_minor = 0";
         connection.prepare_cached(empty)?.execute(params![funnel.as_str(), tally.day, source])?;
     }
     Ok(())
@@ -205,7 +219,7 @@ pub(super) fn figures(
     last: i64,
 ) -> Result<FunnelFigures> {
     const SUMS: &str =
-        "sum(sessions), sum(checkouts), sum(conversions), currency, sum(amount_minor) FROM tally
+        "sum(sessions), sum(checkouts), sum(conversions), currency, sum(amount_minor), sum(net_minor) FROM tally
                         WHERE funnel = ?1 AND day BETWEEN ?2 AND ?3";
     let range = params![funnel.as_str(), first, last];
     let mut by_day = FunnelFigures::default();
@@ -234,7 +248,7 @@ fn add(row: &Row<'_>, figures: &mut Figures) -> Result<()> {
     let code: String = row.get(4)?;
     if !code.is_empty() {
         let currency = Currency::parse(&code).map_err(|_| unreadable(4, "currency"))?;
-        figures.earn(Money { minor: row.get(5)?, currency });
+        figures.earn(Money { minor: row.get(5)?, currency }, Money { minor: row.get(6)?, currency });
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(super) fn totals(connection: &Connection) -> Result<Totals> {
         unattributed: sums(
             connection,
             "SELECT funnel, coalesce(currency, ''), count(*), coalesce(sum(amount_minor), 0) FROM payment
-             WHERE session_id IS NULL GROUP BY funnel, currency",
+             WHERE session_id IS NULL AND test = 0 GROUP BY funnel, currency",
         )?,
     })
 }

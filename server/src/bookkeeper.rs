@@ -1,0 +1,132 @@
+//! Turns what a provider says into entries of the ledger: finds out whose money it is, and trusts no clock too far.
+//! Deliveries and reconciliation both come through here.
+
+use std::sync::Arc;
+
+use app::event::{AnonymousId, SessionId};
+
+use crate::domain::commit::Commit;
+use crate::domain::event::FunnelId;
+use crate::domain::ledger::{
+    Attribution, Dispute, Entry, Failure, Name, Payment, PaymentKey, Refund, failed_event,
+};
+use crate::domain::{DAY, Millis};
+use crate::provider::{Disputed, Fact, Failed, Metadata, Paid, Refunded};
+use crate::store::{Store, StoreError};
+
+/// Writes down what providers say.
+#[derive(Clone)]
+pub struct Bookkeeper {
+    /// Where it is written down.
+    pub store: Arc<dyn Store>,
+    /// The funnel that the money belongs to.
+    pub funnel: FunnelId,
+}
+
+/// How a fact reached us.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// From which provider.
+    pub provider: &'static str,
+    /// In its own list, not by a delivery.
+    pub reconciled: bool,
+    /// When.
+    pub at: Millis,
+}
+
+impl Bookkeeper {
+    /// The commit that keeps these facts.
+    pub async fn commit(&self, facts: Vec<Fact>, heard: Heard) -> Result<Commit, StoreError> {
+        let mut commit = Commit::default();
+        for fact in facts {
+            match fact {
+                Fact::Paid(paid) => commit.entries.push(Entry::Payment(self.payment(paid, heard).await?)),
+                Fact::Refunded(refunded) => {
+                    commit.entries.push(Entry::Refund(self.refund(refunded, heard).await?));
+                }
+                Fact::Disputed(disputed) => {
+                    commit.entries.push(Entry::Dispute(self.dispute(disputed, heard)));
+                }
+                Fact::Named(named) => commit.entries.push(Entry::Name(Name {
+                    of: self.key(heard.provider, named.payment_id),
+                    also_known_as: named.also_known_as,
+                })),
+                Fact::Failed(failed) => {
+                    commit.events.extend(failed_event(&self.failure(failed, heard).await?));
+                }
+            }
+        }
+        Ok(commit)
+    }
+
+    fn key(&self, provider: &str, payment_id: String) -> PaymentKey {
+        PaymentKey { funnel: self.funnel.clone(), provider: provider.to_owned(), payment_id }
+    }
+
+    async fn payment(&self, paid: Paid, heard: Heard) -> Result<Payment, StoreError> {
+        Ok(Payment {
+            attribution: self.attribute(paid.metadata, heard.at).await?,
+            key: self.key(heard.provider, paid.payment_id),
+            also_known_as: paid.also_known_as,
+            subscription_id: paid.subscription_id,
+            kind: paid.kind,
+            amount: paid.amount,
+            paid_at: believed(paid.paid_at, heard.at),
+            test: paid.test,
+            reconciled: heard.reconciled,
+            received_at: heard.at,
+        })
+    }
+
+    async fn refund(&self, refunded: Refunded, heard: Heard) -> Result<Refund, StoreError> {
+        Ok(Refund {
+            attribution: self.attribute(refunded.metadata, heard.at).await?,
+            refund_id: refunded.refund_id,
+            of: self.key(heard.provider, refunded.of),
+            amount: refunded.amount,
+            counts: refunded.counts,
+            state: refunded.state,
+            at: believed(refunded.at, heard.at),
+            received_at: heard.at,
+        })
+    }
+
+    fn dispute(&self, disputed: Disputed, heard: Heard) -> Dispute {
+        Dispute {
+            dispute_id: disputed.dispute_id,
+            of: self.key(heard.provider, disputed.of),
+            amount: disputed.amount,
+            state: disputed.state,
+            at: believed(disputed.at, heard.at),
+            received_at: heard.at,
+        }
+    }
+
+    async fn failure(&self, failed: Failed, heard: Heard) -> Result<Failure, StoreError> {
+        Ok(Failure {
+            attribution: self.attribute(failed.metadata, heard.at).await?,
+            key: self.key(heard.provider, failed.id),
+            reason: failed.reason,
+            at: believed(failed.at, heard.at),
+            received_at: heard.at,
+        })
+    }
+
+    /// Metadata passed through the buyer's browser: what is no id is as good as missing. With only a visitor, the money
+    /// belongs to their newest checkout of the last 24 h, else to a session named after them.
+    async fn attribute(&self, metadata: Metadata, now: Millis) -> Result<Attribution, StoreError> {
+        let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
+        let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
+        if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
+            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY, now).await?;
+            session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
+        }
+        let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
+        Ok(Attribution { session_id, anonymous_id, checkout_started_at })
+    }
+}
+
+/// A provider's clock may be behind, but nobody pays in the future.
+fn believed(at: Option<Millis>, now: Millis) -> Millis {
+    at.filter(|at| (0..=now).contains(at)).unwrap_or(now)
+}

@@ -1,0 +1,534 @@
+//! What follows from everything that was told about a purchase: a pure function of the set of entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use app::event::{SessionId, name};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Attribution, Conversion, Counts, Dispute, Entry, Failure, Later, PURCHASE, Payment, PaymentKey,
+    PaymentKind, Refund, RefundState, sort,
+};
+use crate::domain::Millis;
+use crate::domain::event::{Event, Page, Source, TEST, derived_id};
+use crate::domain::money::Money;
+
+/// Everything that was told about payments that belong together: by an id that they share, or by a subscription.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Purchase {
+    /// Payments.
+    pub payments: Vec<Payment>,
+    /// Conversions that somebody with a key tells of.
+    pub told: Vec<Conversion>,
+    /// Refunds in their states.
+    pub refunds: Vec<Refund>,
+    /// Disputes in their states.
+    pub disputes: Vec<Dispute>,
+}
+
+/// What must be there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settled {
+    /// Whose each payment is.
+    pub attributions: Vec<(PaymentKey, Attribution)>,
+    /// Its conversions, oldest first.
+    pub conversions: Vec<Conversion>,
+    /// Events that tell of it in the session that began it; their ids are made from what they tell.
+    pub events: Vec<Event>,
+}
+
+/// One piece of a conversion's money: its own payment or a renewal.
+struct Piece<'a> {
+    key: &'a PaymentKey,
+    amount: Option<Money>,
+    payment: Option<&'a Payment>,
+}
+
+/// Says what must be there. Events are told of payments that are ours; what somebody with a key tells of came as events.
+pub fn settle(mut purchase: Purchase) -> Settled {
+    purchase.payments.sort_by(|a, b| (a.paid_at, &a.key).cmp(&(b.paid_at, &b.key)));
+    purchase.refunds.sort_by(|a, b| (a.at, &a.refund_id, a.state).cmp(&(b.at, &b.refund_id, b.state)));
+    purchase.disputes.sort_by(|a, b| (&a.dispute_id, a.state).cmp(&(&b.dispute_id, b.state)));
+    purchase.attribute();
+    let mut settled = Settled { conversions: purchase.conversions(), ..Settled::default() };
+    // A subscription has one first payment; should there be more, the renewals belong to the earliest.
+    let mut renewals: Vec<&Payment> =
+        purchase.payments.iter().filter(|payment| payment.kind == PaymentKind::Renewal).collect();
+    for conversion in &mut settled.conversions {
+        let first = purchase.payments.iter().find(|payment| payment.key == conversion.key);
+        let key = conversion.key.clone();
+        let own = Piece { key: &key, amount: conversion.amount, payment: first };
+        let renewed =
+            std::mem::take(&mut renewals).into_iter().filter(|payment| payment.test == conversion.test);
+        let renewed = renewed.map(|payment| Piece {
+            key: &payment.key,
+            amount: payment.amount.as_ref().ok().copied(),
+            payment: Some(payment),
+        });
+        let pieces: Vec<Piece<'_>> = std::iter::once(own).chain(renewed).collect();
+        conversion.later = purchase.later(conversion.amount, &pieces);
+        if let Some(teller) = first.and_then(Teller::of) {
+            settled.events.extend(teller.tell(&purchase, &pieces));
+        }
+    }
+    settled.attributions =
+        purchase.payments.into_iter().map(|payment| (payment.key, payment.attribution)).collect();
+    settled
+}
+
+impl Purchase {
+    /// What one of them says about whose the purchase is holds for those that don't say.
+    fn attribute(&mut self) {
+        let known = |attribution: &&Attribution| attribution.session_id.is_some();
+        let of_payments = self.payments.iter().map(|payment| &payment.attribution).find(known);
+        let of_refunds = || self.refunds.iter().map(|refund| &refund.attribution).find(known);
+        let Some(shared) = of_payments.or_else(of_refunds).cloned() else { return };
+        for payment in &mut self.payments {
+            if payment.attribution.session_id.is_none() {
+                payment.attribution = shared.clone();
+            }
+        }
+    }
+
+    /// Whether an entry tells nothing new.
+    pub fn knows(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Payment(told) => {
+                self.payments.iter().any(|known| known.key == told.key && known.says_all_of(told))
+            }
+            Entry::Refund(told) => self.refunds.iter().any(|known| {
+                let same = (&known.refund_id, known.counts, known.state)
+                    == (&told.refund_id, told.counts, told.state);
+                same && (told.counts == Counts::One || known.amount == told.amount)
+            }),
+            Entry::Dispute(told) => self
+                .disputes
+                .iter()
+                .any(|known| (&known.dispute_id, known.state) == (&told.dispute_id, told.state)),
+            Entry::Conversion(told) => self.told.iter().any(|known| known.key == told.key),
+            Entry::Name(told) => {
+                let named = |known: &Payment| known.key == told.of && known.is_known_as(&told.also_known_as);
+                self.payments.iter().any(named)
+            }
+        }
+    }
+
+    fn conversions(&self) -> Vec<Conversion> {
+        let firsts = self.payments.iter().filter(|payment| payment.kind == PaymentKind::First);
+        let mut conversions: Vec<Conversion> = firsts.filter_map(conversion_of).collect();
+        let ours = |told: &&Conversion| self.payments.iter().any(|payment| payment.key == told.key);
+        conversions.extend(self.told.iter().filter(|told| !ours(told)).cloned());
+        sort(&mut conversions);
+        conversions
+    }
+
+    /// Currencies are never added together: what is told in another one is kept, and counts for nothing here.
+    fn later(&self, amount: Option<Money>, pieces: &[Piece<'_>]) -> Later {
+        let Some(currency) = amount.map(|amount| amount.currency) else { return Later::default() };
+        let mut later = Later::default();
+        for (place, piece) in pieces.iter().enumerate() {
+            let Some(amount) = piece.amount.filter(|amount| amount.currency == currency) else { continue };
+            if place > 0 {
+                later.renewals += 1;
+                later.renewed = later.renewed.saturating_add(amount.minor);
+            }
+            let refunded = refunded(&self.refunds_of(piece), amount);
+            later.refunded = later.refunded.saturating_add(refunded);
+            let withheld = withheld(&self.disputes_of(piece), amount).min(amount.minor - refunded);
+            later.disputed = later.disputed.saturating_add(withheld);
+        }
+        later
+    }
+
+    fn refunds_of(&self, piece: &Piece<'_>) -> Vec<&Refund> {
+        self.refunds.iter().filter(|refund| piece.is_known_as(&refund.of.payment_id)).collect()
+    }
+
+    fn disputes_of(&self, piece: &Piece<'_>) -> Vec<&Dispute> {
+        self.disputes.iter().filter(|dispute| piece.is_known_as(&dispute.of.payment_id)).collect()
+    }
+}
+
+impl Piece<'_> {
+    fn is_known_as(&self, id: &str) -> bool {
+        self.payment.map_or(self.key.payment_id == id, |payment| payment.is_known_as(id))
+    }
+}
+
+fn conversion_of(payment: &Payment) -> Option<Conversion> {
+    Some(Conversion {
+        key: payment.key.clone(),
+        conversion_type: PURCHASE.to_owned(),
+        amount: Some(*payment.amount.as_ref().ok()?),
+        converted_at: payment.paid_at,
+        session_id: payment.attribution.session_id.clone(),
+        anonymous_id: payment.attribution.anonymous_id.clone(),
+        test: payment.test,
+        later: Later::default(),
+    })
+}
+
+/// How much of a payment went back. A provider may tell of single refunds, of their sum, or of both: whichever says more.
+/// A refund that failed after it had succeeded stands in neither.
+fn refunded(refunds: &[&Refund], paid: Money) -> i64 {
+    let in_currency = |refund: &Refund| {
+        let amount = refund.amount.as_ref().ok().filter(|amount| amount.currency == paid.currency);
+        amount.map_or(0, |amount| amount.minor)
+    };
+    let failed = ids_in(RefundState::Failed, refunds);
+    let (mut single, mut sum, mut back) = (0_i64, 0_i64, 0_i64);
+    for refund in refunds.iter().filter(|refund| refund.state == RefundState::Succeeded) {
+        let minor = in_currency(refund);
+        match refund.counts {
+            Counts::AllSoFar => sum = sum.max(minor),
+            Counts::One if failed.contains(refund.refund_id.as_str()) => back = back.saturating_add(minor),
+            Counts::One => single = single.saturating_add(minor),
+        }
+    }
+    single.max(sum.saturating_sub(back)).clamp(0, paid.minor)
+}
+
+fn ids_in<'a>(state: RefundState, refunds: &[&'a Refund]) -> BTreeSet<&'a str> {
+    let there = refunds.iter().filter(|refund| refund.state == state && refund.counts == Counts::One);
+    there.map(|refund| refund.refund_id.as_str()).collect()
+}
+
+/// How much of a payment disputes hold back, each by its latest state.
+fn withheld(disputes: &[&Dispute], paid: Money) -> i64 {
+    let mut latest: BTreeMap<&str, &Dispute> = BTreeMap::new();
+    for dispute in disputes {
+        latest.insert(&dispute.dispute_id, dispute); // they come in the order of their states
+    }
+    let withheld = latest
+        .values()
+        .filter(|dispute| dispute.state.withholds())
+        .filter_map(|dispute| dispute.amount.as_ref().ok().filter(|amount| amount.currency == paid.currency));
+    withheld.fold(0_i64, |sum, amount| sum.saturating_add(amount.minor)).clamp(0, paid.minor)
+}
+
+/// Tells of a purchase in the session that began it.
+struct Teller<'a> {
+    first: &'a Payment,
+    session_id: &'a SessionId,
+    converted_at: Millis,
+}
+
+impl<'a> Teller<'a> {
+    fn of(first: &'a Payment) -> Option<Self> {
+        let session_id = first.attribution.session_id.as_ref()?;
+        // A provider's clock may cut to seconds or lag: the payment still stands after the click that led to it.
+        let converted_at = first.paid_at.max(first.attribution.checkout_started_at.unwrap_or(first.paid_at));
+        Some(Self { first, session_id, converted_at })
+    }
+
+    fn tell(&self, purchase: &Purchase, pieces: &[Piece<'_>]) -> Vec<Event> {
+        let mut events = self.conversion();
+        for (place, piece) in pieces.iter().enumerate() {
+            if let (true, Some(payment)) = (place > 0, piece.payment) {
+                events.extend(self.renewal(payment));
+            }
+            let refunds = purchase.refunds_of(piece);
+            let succeeded = ids_in(RefundState::Succeeded, &refunds);
+            events.extend(refunds.iter().filter_map(|refund| self.refund(piece, refund, &succeeded)));
+            events
+                .extend(purchase.disputes_of(piece).into_iter().map(|dispute| self.dispute(piece, dispute)));
+        }
+        events
+    }
+
+    fn conversion(&self) -> Vec<Event> {
+        let Ok(money) = &self.first.amount else { return Vec::new() };
+        let duration = self.checkout_seconds();
+        let (revenue, currency) = (money.major_json(), money.currency.code());
+        let order_id = &self.first.key.payment_id;
+        let completed = json!({
+            "conversionType": PURCHASE, "revenue": revenue, "currency": currency, "orderId": order_id,
+            "checkoutDuration": duration, "sessionEnd": true,
+        });
+        let ended = json!({
+            "converted": true, "conversionType": PURCHASE, "revenue": revenue, "currency": currency,
+            "orderId": order_id, "duration": duration.unwrap_or(0),
+        });
+        [(name::CHECKOUT_COMPLETED, completed), (name::SESSION_END, ended)]
+            .into_iter()
+            .map(|(event_name, properties)| {
+                let said = Said { at: self.first.paid_at, received_at: self.first.received_at };
+                self.event(event_name, &[order_id, event_name], properties, said)
+            })
+            .collect()
+    }
+
+    /// Whole seconds from the click to the payment, never negative.
+    fn checkout_seconds(&self) -> Option<i64> {
+        let started = self.first.attribution.checkout_started_at?;
+        Some((self.first.paid_at - started).max(0) / 1000)
+    }
+
+    fn renewal(&self, payment: &Payment) -> Option<Event> {
+        let money = payment.amount.as_ref().ok()?;
+        let order_id = &payment.key.payment_id;
+        let properties = json!({
+            "orderId": order_id, "renews": self.first.key.payment_id,
+            "amount": money.major_json(), "currency": money.currency.code(),
+        });
+        let said = Said { at: payment.paid_at, received_at: payment.received_at };
+        Some(self.event(
+            name::SUBSCRIPTION_RENEWED,
+            &[order_id, name::SUBSCRIPTION_RENEWED],
+            properties,
+            said,
+        ))
+    }
+
+    /// A refund is told when the money went back, and once more should it come again. A sum is told as such: the timeline
+    /// leaves it out where single refunds explain it.
+    fn refund(&self, piece: &Piece<'_>, refund: &Refund, succeeded: &BTreeSet<&str>) -> Option<Event> {
+        let (order_id, refund_id) = (&piece.key.payment_id, &refund.refund_id);
+        let amount = refund.amount.as_ref().ok();
+        let mut properties = json!({
+            "orderId": order_id, "refundId": refund_id,
+            "amount": amount.map(|money| money.major_json()), "currency": amount.map(|money| money.currency.code()),
+        });
+        let said = Said { at: refund.at, received_at: refund.received_at };
+        let id: Vec<String> = match (refund.counts, refund.state) {
+            (_, RefundState::Pending) | (Counts::AllSoFar, RefundState::Failed) => return None,
+            (Counts::One, RefundState::Succeeded) => vec!["refund".to_owned(), refund_id.clone()],
+            (Counts::One, RefundState::Failed) => {
+                succeeded.get(refund_id.as_str())?;
+                properties["status"] = RefundState::Failed.as_str().into();
+                vec!["refund".to_owned(), refund_id.clone(), "failed".to_owned()]
+            }
+            (Counts::AllSoFar, RefundState::Succeeded) => {
+                properties["allSoFar"] = true.into();
+                let sum = amount.map_or(String::new(), |money| money.minor.to_string());
+                vec!["refunds".to_owned(), order_id.clone(), sum]
+            }
+        };
+        let id: Vec<&str> = id.iter().map(String::as_str).collect();
+        Some(self.event(name::PAYMENT_REFUNDED, &id, properties, said))
+    }
+
+    fn dispute(&self, piece: &Piece<'_>, dispute: &Dispute) -> Event {
+        let state = dispute.state.as_str();
+        let amount = dispute.amount.as_ref().ok();
+        let properties = json!({
+            "orderId": piece.key.payment_id, "disputeId": dispute.dispute_id, "status": state,
+            "amount": amount.map(|money| money.major_json()), "currency": amount.map(|money| money.currency.code()),
+        });
+        let said = Said { at: dispute.at, received_at: dispute.received_at };
+        self.event(name::PAYMENT_DISPUTED, &["dispute", &dispute.dispute_id, state], properties, said)
+    }
+
+    /// None stands before the payment that it is about.
+    fn event(&self, event_name: &str, id: &[&str], properties: Value, said: Said) -> Event {
+        let Payment { key, attribution, test, .. } = self.first;
+        let mut properties = without_nulls(properties);
+        properties.insert("source".to_owned(), source(&key.provider).into());
+        if *test {
+            properties.insert(TEST.to_owned(), true.into());
+        }
+        Event {
+            funnel: key.funnel.clone(),
+            source: Source::Server,
+            event_id: derived_id(&[&[key.provider.as_str()], id].concat()),
+            session_id: self.session_id.clone(),
+            anonymous_id: attribution.anonymous_id.clone(),
+            name: event_name.to_owned(),
+            properties,
+            page: Page::default(),
+            index: None,
+            timestamp: said.at.max(self.converted_at),
+            received_at: said.received_at,
+        }
+    }
+}
+
+/// When something was told.
+#[derive(Clone, Copy)]
+struct Said {
+    at: Millis,
+    received_at: Millis,
+}
+
+/// The event of a payment that did not come about, in the session that began the checkout.
+pub fn failed_event(failure: &Failure) -> Option<Event> {
+    let Failure { key, reason, at, attribution, received_at } = failure;
+    let properties = json!({ "orderId": key.payment_id, "reason": reason, "source": source(&key.provider) });
+    Some(Event {
+        funnel: key.funnel.clone(),
+        source: Source::Server,
+        event_id: derived_id(&[&key.provider, &key.payment_id, name::CHECKOUT_FAILED, reason]),
+        session_id: attribution.session_id.clone()?,
+        anonymous_id: attribution.anonymous_id.clone(),
+        name: name::CHECKOUT_FAILED.to_owned(),
+        properties: without_nulls(properties),
+        page: Page::default(),
+        index: None,
+        timestamp: attribution.checkout_started_at.map_or(*at, |started| started.max(*at)),
+        received_at: *received_at,
+    })
+}
+
+fn source(provider: &str) -> String {
+    format!("{provider}_webhook")
+}
+
+fn without_nulls(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use app::event::AnonymousId;
+
+    use super::*;
+    use crate::domain::event::FunnelId;
+    use crate::domain::money::Currency;
+
+    const STARTED: Millis = 1_703_001_051_000;
+
+    fn usd(minor: i64) -> Money {
+        Money { minor, currency: Currency::parse("usd").unwrap() }
+    }
+
+    fn payment(kind: PaymentKind, started: Option<Millis>) -> Payment {
+        Payment {
+            key: PaymentKey {
+                funnel: FunnelId::parse("ttr").unwrap(),
+                provider: "whop".into(),
+                payment_id: "pay_1".into(),
+            },
+            also_known_as: vec!["ch_1".into()],
+            subscription_id: None,
+            kind,
+            amount: Ok(usd(9900)),
+            paid_at: 1_703_001_200_000,
+            test: false,
+            reconciled: false,
+            attribution: Attribution {
+                session_id: Some(SessionId::parse("s1").unwrap()),
+                anonymous_id: Some(AnonymousId::parse("a1").unwrap()),
+                checkout_started_at: started,
+            },
+            received_at: 1_703_001_200_500,
+        }
+    }
+
+    fn of(payment: Payment) -> Settled {
+        settle(Purchase { payments: vec![payment], ..Purchase::default() })
+    }
+
+    fn refund(id: &str, minor: i64, counts: Counts, state: RefundState) -> Refund {
+        Refund {
+            refund_id: id.into(),
+            of: PaymentKey { payment_id: "ch_1".into(), ..payment(PaymentKind::First, None).key },
+            amount: Ok(usd(minor)),
+            counts,
+            state,
+            at: 0,
+            attribution: Attribution::default(),
+            received_at: 0,
+        }
+    }
+
+    #[test]
+    fn a_first_payment_converts_its_session_with_two_events() {
+        let settled = of(payment(PaymentKind::First, Some(STARTED)));
+        assert_eq!(settled.conversions.len(), 1);
+        let [completed, ended] = &settled.events[..] else { panic!("two events") };
+        assert_eq!(completed.name, "checkout_completed");
+        assert_eq!(completed.properties["revenue"], json!(99));
+        assert_eq!(completed.properties["checkoutDuration"], json!(149));
+        assert_eq!(completed.properties["sessionEnd"], json!(true));
+        assert_eq!(completed.properties["source"], json!("whop_webhook"));
+        assert_eq!(ended.name, "session_end");
+        assert_eq!(ended.properties["duration"], json!(149));
+        assert_eq!(ended.properties["converted"], json!(true));
+    }
+
+    #[test]
+    fn a_renewal_alone_converts_nothing() {
+        let settled = of(payment(PaymentKind::Renewal, None));
+        assert!(settled.conversions.is_empty() && settled.events.is_empty());
+    }
+
+    #[test]
+    fn a_payment_without_a_session_converts_nobody_yet() {
+        let lost = Payment { attribution: Attribution::default(), ..payment(PaymentKind::First, None) };
+        let settled = of(lost);
+        assert_eq!(settled.conversions[0].session_id, None);
+        assert!(settled.events.is_empty());
+    }
+
+    #[test]
+    fn an_amount_that_is_none_never_converts() {
+        let mut odd = payment(PaymentKind::First, None);
+        odd.amount = Err("an amount must not be negative".into());
+        let settled = of(odd);
+        assert!(settled.conversions.is_empty() && settled.events.is_empty());
+    }
+
+    #[test]
+    fn a_checkout_never_lasts_less_than_nothing() {
+        let settled = of(payment(PaymentKind::First, Some(1_703_001_200_999)));
+        assert_eq!(settled.events[0].properties["checkoutDuration"], json!(0));
+        assert_eq!(
+            settled.events[0].timestamp, 1_703_001_200_999,
+            "it stands after the click that led to it"
+        );
+    }
+
+    #[test]
+    fn what_went_back_is_counted_once_however_it_is_told() {
+        use Counts::{AllSoFar, One};
+        use RefundState::{Failed, Pending, Succeeded};
+        for (refunds, left) in [
+            (vec![("r1", 1000, One, Succeeded), ("r2", 2000, One, Succeeded)], 6900),
+            (vec![("r1", 1000, One, Succeeded), ("p", 1000, AllSoFar, Succeeded)], 8900),
+            (vec![("r1", 1000, One, Succeeded), ("p", 3000, AllSoFar, Succeeded)], 6900),
+            (vec![("p", 1000, AllSoFar, Succeeded), ("p", 3000, AllSoFar, Succeeded)], 6900),
+            (vec![("r1", 1000, One, Pending)], 9900),
+            (vec![("r1", 1000, One, Pending), ("r1", 1000, One, Failed)], 9900),
+            (vec![("r1", 1000, One, Succeeded), ("r1", 1000, One, Failed)], 9900),
+            (vec![("r1", 9000, One, Succeeded), ("r2", 9000, One, Succeeded)], 0),
+            (
+                vec![
+                    ("p", 3000, AllSoFar, Succeeded),
+                    ("r1", 1000, One, Succeeded),
+                    ("r2", 2000, One, Succeeded),
+                    ("r2", 2000, One, Failed),
+                ],
+                8900,
+            ),
+        ] {
+            let told = refunds.iter().map(|(id, minor, counts, state)| refund(id, *minor, *counts, *state));
+            let purchase = Purchase {
+                payments: vec![payment(PaymentKind::First, Some(STARTED))],
+                refunds: told.collect(),
+                ..Purchase::default()
+            };
+            assert_eq!(settle(purchase).conversions[0].net(), Some(usd(left)), "{refunds:?}");
+        }
+    }
+
+    #[test]
+    fn a_refund_is_told_when_the_money_went_back_and_when_it_came_again() {
+        let told = |states: &[RefundState]| {
+            let refunds = states.iter().map(|state| refund("r1", 1000, Counts::One, *state));
+            let purchase = Purchase {
+                payments: vec![payment(PaymentKind::First, Some(STARTED))],
+                refunds: refunds.collect(),
+                ..Purchase::default()
+            };
+            let events = settle(purchase).events.into_iter().skip(2);
+            events.map(|event| event.properties.get("status").cloned()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[RefundState::Pending]), []);
+        assert_eq!(told(&[RefundState::Failed]), []);
+        assert_eq!(told(&[RefundState::Succeeded]), [None]);
+        assert_eq!(told(&[RefundState::Failed, RefundState::Succeeded]), [None, Some(json!("failed"))]);
+    }
+}

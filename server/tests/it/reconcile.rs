@@ -1,0 +1,199 @@
+//! The provider's own list against the ledger: what no delivery brought is kept, what differs is said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Path as Segment, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{Router, serve};
+use serde_json::{Value, json};
+use server::clock::now;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::durability::{Program, free_address};
+use crate::support::{environment, leptos_toml, metadata};
+
+type Asked = BTreeMap<String, String>;
+
+/// A Whop that lists what the test says, one item a page, to whom has its key.
+struct Whop {
+    url: String,
+    lists: Arc<Lists>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Lists {
+    items: Mutex<BTreeMap<&'static str, Vec<Value>>>,
+    asked: Mutex<Vec<(String, Asked)>>,
+}
+
+impl Drop for Whop {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Whop {
+    async fn start() -> Self {
+        let lists = Arc::<Lists>::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
+        let router = Router::new().route("/api/v1/{what}", get(list)).with_state(Arc::clone(&lists));
+        let server = tokio::spawn(async move { serve(listener, router).await.unwrap() });
+        Self { url, lists, server }
+    }
+
+    fn lists(&self, what: &'static str, item: Value) {
+        self.lists.items.lock().unwrap().entry(what).or_default().push(item);
+    }
+
+    fn environment(&self) -> [(&str, &str); 4] {
+        [
+            ("WHOP_API_URL", self.url.as_str()),
+            ("WHOP_API_KEY", "apik_1"),
+            ("WHOP_PLAN_ID", "plan_1"),
+            ("WHOP_COMPANY_ID", "biz_1"),
+        ]
+    }
+
+    /// `ttr reconcile` on the store in this folder.
+    async fn reconciled(&self, folder: &Path) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ttr"));
+        command.args(["reconcile", "--since", "30d", "--config"]).arg(leptos_toml()).env_clear();
+        command.envs(environment(&folder.join("ttr.db"), free_address())).envs(self.environment());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+}
+
+async fn list(
+    State(lists): State<Arc<Lists>>,
+    Segment(what): Segment<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    if headers.get(header::AUTHORIZATION).is_none_or(|value| value != "Bearer apik_1") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let items = lists.items.lock().unwrap().get(what.as_str()).cloned().unwrap_or_default();
+    let place: usize = asked.get("after").map_or(0, |cursor| cursor.parse().unwrap());
+    lists.asked.lock().unwrap().push((what, asked));
+    let page: Vec<&Value> = items.iter().skip(place).take(1).collect();
+    let next = place + 1;
+    let info = json!({"end_cursor": next.to_string(), "has_next_page": next < items.len()});
+    Json(json!({"data": page, "page_info": info})).into_response()
+}
+
+/// An item of Whop's list of payments.
+fn paid(id: &str, total: f64, metadata: &Value) -> Value {
+    let at = jiff::Timestamp::from_millisecond(now() - 10_000).unwrap().to_string();
+    json!({
+        "id": id, "status": "paid", "total": total, "currency": "usd", "billing_reason": "one_time",
+        "created_at": at, "paid_at": at, "metadata": metadata,
+    })
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn session(folder: &TempDir) -> Value {
+    let program = Program::start_at(folder.path(), free_address(), &[("TTR__RECONCILE__EVERY", "0s")]).await;
+    program.session("s1").await
+}
+
+#[tokio::test]
+async fn what_no_delivery_brought_is_found_by_the_command_and_converts_its_session() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    whop.lists("payments", json!({"id": "pay_0", "status": "open", "total": 5, "currency": "usd"}));
+    whop.lists("payments", paid("pay_1", 99.0, &metadata(now() - 60_000)));
+    whop.lists("refunds", json!({"id": "rfd_1", "amount": 10, "currency": "usd", "status": "succeeded", "payment": {"id": "pay_1"}}));
+    let first = whop.reconciled(folder.path()).await;
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert!(
+        text(&first).contains("no delivery had brought it: payment pay_1 of 99.00 USD, session s1"),
+        "{}",
+        text(&first)
+    );
+    assert!(text(&first).contains("refund rfd_1 of 10.00 USD, payment pay_1"), "{}", text(&first));
+    let again = whop.reconciled(folder.path()).await;
+    assert!(text(&again).contains("all of it is here"), "{}", text(&again));
+    let asked = whop.lists.asked.lock().unwrap()[0].clone();
+    assert_eq!((asked.0.as_str(), asked.1["company_id"].as_str()), ("payments", "biz_1"));
+    assert!(asked.1["created_after"].starts_with("20"));
+    let session = session(&folder).await;
+    assert_eq!((&session["conversionValue"], &session["netValue"]), (&json!(99), &json!(89)));
+    assert_eq!(session["conversions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_differs_is_said_and_stays_as_it_is() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    whop.lists("payments", paid("pay_1", 99.0, &metadata(now() - 60_000)));
+    whop.reconciled(folder.path()).await;
+    whop.lists.items.lock().unwrap().insert("payments", vec![paid("pay_1", 49.0, &json!({}))]);
+    let output = whop.reconciled(folder.path()).await;
+    assert!(
+        text(&output).contains("differs: payment pay_1: 99.00 USD here, 49.00 USD there"),
+        "{}",
+        text(&output)
+    );
+    whop.lists.items.lock().unwrap().clear();
+    let output = whop.reconciled(folder.path()).await;
+    assert!(text(&output).contains("pay_1 is here and not in the provider's list"), "{}", text(&output));
+    assert_eq!(session(&folder).await["netValue"], 99);
+}
+
+#[tokio::test]
+async fn a_provider_that_can_not_be_asked_is_named() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ttr"));
+    command.args(["reconcile", "--config"]).arg(leptos_toml()).env_clear();
+    command.envs(environment(&folder.path().join("ttr.db"), free_address()));
+    let without_key = command.output().unwrap();
+    assert_eq!(without_key.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&without_key.stderr).contains("whop: WHOP_API_KEY is not set"));
+    let with_wrong_key = tokio::task::spawn_blocking({
+        let url = whop.url.clone();
+        move || {
+            command.envs([("WHOP_API_URL", url.as_str()), ("WHOP_API_KEY", "wrong")]);
+            command.envs([("WHOP_PLAN_ID", "plan_1"), ("WHOP_COMPANY_ID", "biz_1")]).output().unwrap()
+        }
+    });
+    let stderr = with_wrong_key.await.unwrap().stderr;
+    assert!(String::from_utf8_lossy(&stderr).contains("whop: the provider could not be asked"));
+}
+
+#[tokio::test]
+async fn the_program_finds_by_itself_what_no_delivery_brought() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    let more = [&whop.environment()[..], &[("TTR__RECONCILE__EVERY", "50ms")]].concat();
+    let program = Program::start_at(folder.path(), free_address(), &more).await;
+    whop.lists("payments", paid("pay_1", 99.0, &metadata(now() - 60_000)));
+    let converted = async {
+        while program.session("s1").await["converted"] != true {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), converted).await.expect("it is found");
+    let url = format!("{}/api/aurea/funnels/ttr/payments", program.url);
+    let payments: Value = program
+        .client
+        .get(url)
+        .bearer_auth(crate::support::TOKEN)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(payments["payments"][0]["reconciled"], true);
+    assert_eq!(program.stop(), Some(0));
+}
