@@ -127,7 +127,9 @@ async fn run(config: Config) -> Result<(), ServeError> {
     tracing::info!("the site is at {}", config.site.origin());
     if let Some(simulator) = &simulator {
         tracing::info!(
-            "no provider is configured: a simulated checkout at {} stands in, no money moves",
+            "{} is simulated at {}, no money moves; {}/simulator makes refunds, disputes and renewals",
+            simulator.title(),
+            simulator.origin(),
             simulator.origin()
         );
     }

@@ -200,12 +200,20 @@ impl Default for Webhooks {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Simulator {
     pub(super) enabled: bool,
+    pub(super) provider: Option<String>,
     pub(super) addr: String,
     pub(super) mode: String,
+    pub(super) subscription: bool,
 }
 
 impl Default for Simulator {
     fn default() -> Self {
-        Self { enabled: true, addr: "127.0.0.1:3002".into(), mode: "api".into() }
+        Self {
+            enabled: true,
+            provider: None,
+            addr: "127.0.0.1:3002".into(),
+            mode: "api".into(),
+            subscription: false,
+        }
     }
 }

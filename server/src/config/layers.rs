@@ -49,6 +49,7 @@ const SECRET_KEYS: &[(&str, &str)] = &[
     ("aurea.admin_token", "AUREA_ADMIN_TOKEN"),
     ("aurea.receive_keys", "AUREA_RECEIVE_KEYS"),
     ("webhooks.secret", "TTR_WEBHOOK_SECRET"),
+    ("simulator.secret", "SIMULATOR_SECRET"),
 ];
 
 /// File and environment.

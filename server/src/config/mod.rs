@@ -58,7 +58,7 @@ pub struct Config {
     pub providers: Providers,
     /// How the providers' own lists are compared with ours.
     pub reconcile: Reconcile,
-    /// Plays the buy button's provider, when that is not on, in development.
+    /// Plays a provider in development: the buy button's when that is not on, or the one that it is told to.
     pub simulator: Option<Simulator>,
     /// Who may post events with a key.
     pub receive_keys: Vec<ReceiveKey>,
@@ -122,10 +122,16 @@ impl Site {
 /// The provider's stand-in.
 #[derive(Clone, Debug)]
 pub struct Simulator {
+    /// Which provider is played.
+    pub provider: &'static str,
     /// What it listens on: another port, so another origin.
     pub addr: SocketAddr,
     /// Whether the checkout begins by `api` or by `link`.
     pub api_mode: bool,
+    /// Whether what is sold is paid again and again.
+    pub subscription: bool,
+    /// What deliveries are signed with, and what opens the API; without one it is made at start.
+    pub secret: Option<SecretString>,
 }
 
 /// A key that may post events of any kind for one funnel.
@@ -217,10 +223,10 @@ fn validate(file: file::File, secrets: Secrets, faults: &mut Faults<'_>) -> Opti
             None
         }
     };
-    let buy_button = providers::buy_button(&file.checkout, faults);
+    let buy_button = providers::named("checkout.provider", &file.checkout.provider, faults);
     let providers = buy_button.map(|name| providers(&file, name, &secrets, mode, faults));
-    let simulated = buy_button.filter(|name| secrets.of(name).is_none());
-    let simulator = simulated.and_then(|name| simulator(&file.simulator, name, mode, faults));
+    let missing = buy_button.filter(|name| secrets.of(name).is_none());
+    let simulator = simulator(&file.simulator, missing, &secrets, mode, faults);
     let every = duration("reconcile.every", &file.reconcile.every, faults);
     let back = duration("reconcile.back", &file.reconcile.back, faults);
     let receive_keys = receive_keys(&secrets, faults);
@@ -324,23 +330,31 @@ fn web_url(key: &str, text: &str, mode: Option<Mode>, faults: &mut Faults<'_>) -
     allowed.then_some(url)
 }
 
-/// Stands in for the buy button's provider, which is not on.
+/// Stands in for the provider that it is told to play, else for the buy button's if that is `missing`.
 fn simulator(
     file: &file::Simulator,
-    provider: &str,
+    missing: Option<&'static str>,
+    secrets: &Secrets,
     mode: Option<Mode>,
     faults: &mut Faults<'_>,
 ) -> Option<Simulator> {
+    let told = match &file.provider {
+        Some(name) => Some(providers::named("simulator.provider", name, faults)?),
+        None => None,
+    };
     if !file.enabled || mode == Some(Mode::Production) {
-        let prefix = provider.to_ascii_uppercase();
-        faults.add(
-            "checkout.provider",
-            format!(
-                "{provider} is not configured: set {prefix}_WEBHOOK_SECRET and {prefix}_CHECKOUT_URL (the simulator runs in development only)"
-            ),
-        );
+        if let Some(missing) = missing {
+            let prefix = missing.to_ascii_uppercase();
+            faults.add(
+                "checkout.provider",
+                format!(
+                    "{missing} is not configured: set {prefix}_WEBHOOK_SECRET and {prefix}_CHECKOUT_URL (the simulator runs in development only)"
+                ),
+            );
+        }
         return None;
     }
+    let provider = told.or(missing)?;
     let addr = faults.check("simulator.addr", file.addr.parse::<SocketAddr>());
     let api_mode = match file.mode.as_str() {
         "api" => true,
@@ -350,7 +364,8 @@ fn simulator(
             return None;
         }
     };
-    Some(Simulator { addr: addr?, api_mode })
+    let secret = secrets.simulator.clone();
+    Some(Simulator { provider, addr: addr?, api_mode, subscription: file.subscription, secret })
 }
 
 fn receive_keys(secrets: &Secrets, faults: &mut Faults<'_>) -> Vec<ReceiveKey> {
@@ -470,6 +485,24 @@ mod tests {
     }
 
     #[test]
+    fn the_simulator_plays_whom_it_is_told_to_also_beside_one_that_is_on() {
+        let played = |env: &[(&str, &str)]| {
+            parse(&[], env).map(|config| config.simulator.map(|simulator| simulator.provider))
+        };
+        let whop = [("WHOP_WEBHOOK_SECRET", "ws_1"), ("WHOP_PLAN_ID", "plan_1")];
+        let polar = ("TTR__SIMULATOR__PROVIDER", "polar");
+        assert_eq!(played(&[]), Ok(Some("whop")), "the buy button's, which is not on");
+        assert_eq!(played(&[("TTR__CHECKOUT__PROVIDER", "shopify")]), Ok(Some("shopify")));
+        assert_eq!(played(&[polar]), Ok(Some("polar")));
+        assert_eq!(played(&whop), Ok(None));
+        assert_eq!(played(&[&whop[..], &[polar]].concat()), Ok(Some("polar")));
+        let production = [&whop[..], &[polar, ("SITE_URL", "https://ttr.example")]].concat();
+        assert_eq!(played(&production), Ok(None), "it never runs there");
+        let faults = played(&[("TTR__SIMULATOR__PROVIDER", "paypal")]).unwrap_err();
+        assert!(faults[0].starts_with("TTR__SIMULATOR__PROVIDER: must be"), "{faults:?}");
+    }
+
+    #[test]
     fn no_secret_shows_in_debug_output() {
         let config = parse(
             &[],
@@ -479,6 +512,8 @@ mod tests {
                 ("WHOP_API_KEY", "canary2"),
                 ("STRIPE_WEBHOOK_SECRET", "canary6"),
                 ("STRIPE_API_KEY", "canary7"),
+                ("TTR__SIMULATOR__PROVIDER", "stripe"),
+                ("SIMULATOR_SECRET", "canary8"),
                 ("AUREA_ADMIN_TOKEN", "canary3"),
                 ("AUREA_RECEIVE_KEYS", "canary4:ttr"),
                 ("AUREA_API_URL", "https://aurea.example/api"),

@@ -59,12 +59,12 @@ pub(super) fn providers(
     }
 }
 
-/// The name in `[checkout] provider`.
-pub(super) fn buy_button(file: &file::Checkout, faults: &mut Faults<'_>) -> Option<&'static str> {
-    let known = NAMES.iter().find(|name| **name == file.provider).copied();
+/// The provider that a key names: `[checkout] provider` is the buy button's.
+pub(super) fn named(key: &str, name: &str, faults: &mut Faults<'_>) -> Option<&'static str> {
+    let known = NAMES.iter().find(|known| **known == name).copied();
     if known.is_none() {
         let names: Vec<String> = NAMES.iter().map(|name| format!("{name:?}")).collect();
-        faults.add("checkout.provider", format!("must be {}", names.join(" or ")));
+        faults.add(key, format!("must be {}", names.join(" or ")));
     }
     known
 }

@@ -15,6 +15,7 @@ pub(super) struct Secrets {
     pub(super) admin_token: Option<SecretString>,
     pub(super) aurea_api_key: Option<SecretString>,
     pub(super) webhook_secrets: Vec<String>,
+    pub(super) simulator: Option<SecretString>,
     /// Key and funnel.
     pub(super) receive_keys: Vec<(SecretString, String)>,
 }
@@ -42,6 +43,7 @@ impl Secrets {
         let admin_token = secret("AUREA_ADMIN_TOKEN").map(Into::into);
         let aurea_api_key = secret("AUREA_API_KEY").map(Into::into);
         let webhook_secrets = secret("TTR_WEBHOOK_SECRET").map(|text| list(&text)).unwrap_or_default();
+        let simulator = secret("SIMULATOR_SECRET").map(Into::into);
         let pairs = secret("AUREA_RECEIVE_KEYS").map(|text| list(&text)).unwrap_or_default();
         let mut receive_keys = Vec::new();
         for pair in pairs {
@@ -55,7 +57,7 @@ impl Secrets {
                 }),
             }
         }
-        Self { providers, admin_token, aurea_api_key, webhook_secrets, receive_keys }
+        Self { providers, admin_token, aurea_api_key, webhook_secrets, simulator, receive_keys }
     }
 
     /// The secrets of a provider, if it is on.

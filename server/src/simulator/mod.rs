@@ -1,31 +1,29 @@
-//! Plays Whop in development and tests, on a port of its own and so on another origin: the API that creates checkout
-//! configurations, a checkout page, the redirect back, and signed deliveries with Whop's retry times.
+//! Plays a payment provider in development and tests, on a port of its own and so on another origin: its API, its checkout,
+//! its way back, its signed deliveries with its retry times, its lists. What happens to money later (refunds, disputes,
+//! renewals) is done on a page of its own, `/simulator`.
 //!
-//! It shares no code with the receiving side: what it sends is signed by the official library. Only `main` knows it.
+//! It shares no code with the receiving side: what it sends is written and signed by its own means. [`played`] has a file
+//! for each provider. Only `main` knows the simulator.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::config::providers::Providers;
 use crate::config::{self, Config};
-use crate::provider::signature::Key;
-use crate::provider::whop::{self, Api, Settings};
+use crate::domain::money::Money;
 use crate::serve::{ServeError, listen};
+use books::Books;
+use played::Played;
 
+mod books;
+mod checkout;
 mod deliveries;
-mod http;
+mod desk;
 mod pages;
-
-/// The plan that is sold.
-const PLAN: &str = "plan_simulated";
-
-/// The company that sells it.
-const COMPANY: &str = "biz_simulated";
+mod played;
 
 /// The simulator, running.
 pub struct Simulator {
@@ -34,9 +32,12 @@ pub struct Simulator {
 
 /// What the simulator's handlers share.
 struct Inner {
+    played: &'static dyn Played,
     addr: SocketAddr,
     api_mode: bool,
-    api_key: SecretString,
+    /// Whether what is sold is paid again and again.
+    subscription: bool,
+    /// Signs deliveries and opens the API.
     secret: SecretString,
     /// Where deliveries go.
     webhook_url: Url,
@@ -44,30 +45,9 @@ struct Inner {
     site: Url,
     return_url: Url,
     product: String,
-    price: String,
-    total: Value,
-    currency: String,
+    price: Money,
     client: reqwest::Client,
-    seen: Mutex<Seen>,
-}
-
-/// What the simulator was asked for.
-#[derive(Default)]
-struct Seen {
-    configurations: HashMap<String, Configuration>,
-    /// `Idempotency-Key` to configuration.
-    keys: HashMap<String, String>,
-    /// What was paid.
-    payments: Vec<Value>,
-    /// Every configuration and checkout visit, for tests and the curious.
-    requests: Vec<Value>,
-}
-
-/// One checkout configuration.
-#[derive(Clone)]
-struct Configuration {
-    metadata: Value,
-    redirect_url: Option<Url>,
+    books: Mutex<Books>,
 }
 
 impl Simulator {
@@ -75,25 +55,26 @@ impl Simulator {
     pub async fn start(config: &Config, settings: &config::Simulator) -> Result<Self, ServeError> {
         let listener = listen(settings.addr).await?;
         let addr = listener.local_addr()?;
+        let played = played::named(settings.provider);
         let mut webhook_url =
             Url::parse(&format!("http://{}", config.site.addr)).unwrap_or_else(|_| config.site.url.clone());
-        webhook_url.set_path("/api/webhooks/whop");
+        webhook_url.set_path(&format!("/api/webhooks/{}", settings.provider));
         let inner = Arc::new(Inner {
+            played,
             addr,
             api_mode: settings.api_mode,
-            api_key: random("apik_").into(),
-            secret: random("ws_").into(),
+            subscription: settings.subscription,
+            secret: settings.secret.clone().unwrap_or_else(|| played.new_secret().into()),
             webhook_url,
             site: config.site.url.clone(),
             return_url: config.return_url(),
             product: config.product.name.clone(),
-            price: config.price.to_string(),
-            total: config.price.major_json(),
-            currency: config.price.currency.code().to_ascii_lowercase(),
-            client: reqwest::Client::new(),
-            seen: Mutex::default(),
+            price: config.price,
+            client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
+            books: Mutex::default(),
         });
-        let router = http::router(Arc::clone(&inner));
+        let router = played.router().merge(checkout::router()).merge(desk::router());
+        let router = router.with_state(Arc::clone(&inner));
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "the simulator stopped");
@@ -102,25 +83,17 @@ impl Simulator {
         Ok(Self { inner })
     }
 
-    /// The providers with this one, playing Whop, as the buy button's.
+    /// The providers with the played one as the buy button's. Where the owner gave secrets to verify its deliveries with,
+    /// they stay: a wrong one can be tried.
     pub fn stand_in(&self, others: Providers) -> Providers {
-        Providers { buy_button: whop::NAME, whop: Some(self.whop_settings()), ..others }
+        let mut providers = Providers { buy_button: self.inner.played.name(), ..others };
+        self.inner.played.stand_in(&self.inner, &mut providers);
+        providers
     }
 
-    /// How to reach it, in the words of a real Whop.
-    fn whop_settings(&self) -> Settings {
-        let base = Url::parse(&self.origin());
-        let at = |path: &str| base.as_ref().map(|base| base.join(path).unwrap_or_else(|_| base.clone()));
-        let (Ok(checkout_url), Ok(api_url)) = (at(&format!("/checkout/{PLAN}")), at("/api/v1")) else {
-            unreachable!("a socket address makes a URL")
-        };
-        let api = Api { url: api_url, key: self.inner.api_key.clone(), plan_id: PLAN.into() };
-        Settings {
-            checkout_url,
-            api: self.inner.api_mode.then_some(api),
-            webhook_keys: vec![Key::raw(self.inner.secret.expose_secret())],
-            company_id: Some(COMPANY.into()),
-        }
+    /// The played provider as people call it.
+    pub fn title(&self) -> &'static str {
+        self.inner.played.title()
     }
 
     /// Its origin.
@@ -134,13 +107,19 @@ impl Inner {
         format!("http://{}", self.addr)
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// An address of the simulator's.
+    fn at(&self, path: &str) -> Url {
+        let url = Url::parse(&self.origin()).and_then(|origin| origin.join(path));
+        url.unwrap_or_else(|_| unreachable!("a socket address makes a URL"))
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A made-up id of Whop's form.
+/// A made-up id: letters and digits behind a prefix.
 fn random(prefix: &str) -> String {
-    let letters = (0..14).map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric)));
+    let letters = (0..24).map(|_| char::from(rand::Rng::sample(&mut rand::rng(), rand::distr::Alphanumeric)));
     prefix.chars().chain(letters).collect()
 }
