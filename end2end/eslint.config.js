@@ -11,7 +11,7 @@ export default [
     files: ["tests/**"],
     rules: {
       ...playwright.configs["flat/recommended"].rules,
-      "playwright/expect-expect": ["error", { assertFunctionNames: ["hydrated", "expectInOrder"] }],
+      "playwright/expect-expect": ["error", { assertFunctionNames: ["hydrated", "expectInOrder", "isLeft"] }],
       "playwright/no-skipped-test": ["error", { allowConditional: true }],
     },
   },

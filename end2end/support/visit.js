@@ -84,7 +84,7 @@ export async function sessionOnce(ttr, sessionId, condition) {
     .poll(async () => {
       session = await ttr.session(sessionId);
       return session !== undefined && condition(session);
-    })
+    }, { intervals: [50, 100, 200] })
     .toBe(true);
   return session;
 }

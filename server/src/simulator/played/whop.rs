@@ -59,6 +59,7 @@ impl Played for Whop {
             .route("/api/v1/refunds", get(refunds))
             .route("/api/v1/disputes", get(disputes))
             .route("/checkout/{plan}", get(arrive))
+            .route("/checkout/{plan}/", get(arrive))
     }
 
     fn stand_in(&self, inner: &Inner, providers: &mut Providers) {
