@@ -32,6 +32,7 @@ mod reconcile;
 mod screens;
 mod secrets;
 mod shopify;
+mod simulator;
 mod site;
 mod startup;
 mod store;

@@ -12,6 +12,13 @@ use crate::provider::{polar, shopify, stripe, whop};
 pub(super) async fn check(config: &Config, network: &Network) -> Findings {
     let providers = &config.providers;
     let name = providers.buy_button;
+    let is_on = providers.on().any(|on| on == name);
+    if let Some(simulator) = config.simulator.as_ref().filter(|_| is_on) {
+        let message =
+            format!("the simulator plays {} in the place of {name}: no money moves", simulator.provider);
+        let check = Check::warn("simulator", message, "unset TTR__SIMULATOR__PROVIDER to sell");
+        return Findings { checks: vec![check], offset: None };
+    }
     if let (whop::NAME, Some(whop)) = (name, &providers.whop) {
         of_whop(whop, config, network).await
     } else if let (stripe::NAME, Some(stripe)) = (name, &providers.stripe) {
