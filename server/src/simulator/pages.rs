@@ -1,20 +1,21 @@
 //! The simulator's pages. Plain HTML with a style of their own: they must not be mistaken for the site.
 
 use super::Inner;
-use super::books::{Checkout, Payment};
+use super::books::{Checkout, Payment, Ruling};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: Canvas; color: CanvasText }
-main { width: min(24rem, calc(100% - 4rem)); padding: 2rem; border: 1px solid GrayText; border-radius: 1rem }
-main.wide { width: min(64rem, calc(100% - 4rem)); margin: 2rem 0 }
+main { box-sizing: border-box; width: min(28rem, calc(100% - 2rem)); min-width: 0; padding: 2rem; border: 1px solid GrayText; border-radius: 1rem }
+main.wide { width: min(72rem, calc(100% - 2rem)); margin: 2rem 0 }
 h1 { margin: 0 0 .25rem; font-size: 1.25rem }
 h2 { margin: 2rem 0 .5rem; font-size: 1rem }
 .price { font-size: 2rem; font-weight: 700; margin: .5rem 0 1.5rem }
+.price small { display: block; font-size: 1rem; font-weight: 400 }
 .note { margin: 0 0 1.5rem; padding: .5rem .75rem; border-left: 4px solid #b45309 }
 .more { margin: 1.5rem 0 0; font-size: .875rem }
 form { margin: 0 0 .75rem }
-button { width: 100%; padding: .75rem; font: inherit; border-radius: .5rem; cursor: pointer }
+button { width: 100%; padding: .75rem; font: inherit; border: 1px solid GrayText; border-radius: .5rem; cursor: pointer }
 .pay { background: #1d4ed8; color: #fff; border: 0 }
 .wide form { display: inline-block; margin: .125rem .25rem .125rem 0 }
 .wide button { width: auto; padding: .25rem .75rem; font-size: .875rem }
@@ -55,7 +56,7 @@ pub(super) fn notice(title: &str, text: &str) -> String {
 fn offer(inner: &Inner, checkout: &Checkout, note: &str) -> String {
     let id = escape(&checkout.id);
     let leave = checkout.leave.as_deref().unwrap_or(inner.site.as_str());
-    let again = if inner.subscription { ", again and again" } else { "" };
+    let again = if inner.subscription { "<small>a subscription</small>" } else { "" };
     format!(
         "<h1>{}</h1><p class=\"price\">{}{again}</p><p class=\"note\">{note}</p>\
          <form method=\"post\" action=\"/pay/{id}\"><button class=\"pay\">Pay</button></form>\
@@ -95,8 +96,12 @@ pub(super) fn desk(inner: &Inner) -> String {
 
 fn row(inner: &Inner, payment: &Payment) -> String {
     let kind = if payment.renews { "<br>a renewal" } else { "" };
-    let dispute = payment.dispute.as_ref().map(|dispute| format!("Dispute: {}<br>", dispute.status()));
     let open = payment.dispute.as_ref().is_some_and(|dispute| dispute.ruling.is_none());
+    let dispute = payment.dispute.as_ref().map(|dispute| match dispute.ruling {
+        None => "Disputed<br>",
+        Some(Ruling::Won) => "Dispute won<br>",
+        Some(Ruling::Lost) => "Dispute lost<br>",
+    });
     let (left, undisputed) = (payment.left().minor, payment.dispute.is_none());
     let buttons: String = [
         ("refund-part", "Refund half", undisputed && left > 1),

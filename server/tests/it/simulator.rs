@@ -72,11 +72,11 @@ impl Played {
 }
 
 fn sessions(facts: &[Fact]) -> Vec<&str> {
-    let session = |fact| match fact {
-        &Fact::Paid(ref paid) => paid.metadata.session_id.as_deref(),
+    let paid = facts.iter().filter_map(|fact| match fact {
+        Fact::Paid(paid) => paid.metadata.session_id.as_deref(),
         _ => None,
-    };
-    let mut sessions: Vec<&str> = facts.iter().filter_map(session).collect();
+    });
+    let mut sessions: Vec<&str> = paid.collect();
     sessions.sort_unstable_by_key(|session| (session.len(), *session));
     sessions
 }

@@ -91,7 +91,8 @@ fn fits(metadata: &Map<String, Value>, longest_key: usize) -> bool {
 
 /// The page of a list that follows the item `after`, and whether there are more.
 fn page(items: Vec<Value>, limit: usize, after: Option<&str>) -> (Vec<Value>, bool) {
-    let is = |item: &Value, id: &str| item["id"] == id || item["id"].to_string() == id;
+    // Shopify's ids are numbers.
+    let is = |item: &Value, id: &str| item["id"] == id || id.parse::<u64>().is_ok_and(|id| item["id"] == id);
     let from = after.and_then(|id| items.iter().position(|item| is(item, id))).map_or(0, |at| at + 1);
     let more = items.len() > from + limit;
     (items.into_iter().skip(from).take(limit).collect(), more)
@@ -116,7 +117,9 @@ fn uuid(number: u64, kind: u8) -> String {
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().to_vec()
 }
 

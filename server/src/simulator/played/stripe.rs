@@ -151,7 +151,7 @@ impl Played for Stripe {
 }
 
 fn id(kind: &str, number: u64) -> String {
-    format!("{kind}_{number:024x}")
+    format!("{kind}_{number:016x}")
 }
 
 /// In live mode: what is simulated shall look like money.
