@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use app::aurea::model::{
-    Amount, Day, DeliveryItem, Figures, Filter, FunnelItem, FunnelPage, Moment, PaymentItem, SessionItem,
-    SessionPage, SessionsPage, SourceItem, State, Touch,
+    Amount, Carried, CheckoutItem, Day, DeliveryItem, Figures, Filter, FunnelItem, FunnelPage, Moment,
+    PaymentItem, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
 };
 use app::event::SessionId;
 use serde_json::{Map, Value};
 
 use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, SessionJson, json, visitor_of};
 use crate::domain::attribution;
+use crate::domain::checkout::{self, BegunCheckout};
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{self, Conversion, PaymentKind, amount_in};
 use crate::domain::money::{Currency, Money};
@@ -165,6 +166,7 @@ impl Report {
             total_seconds: session.total_seconds(),
             seconds_to_convert: session.seconds_to_convert(),
             touch: touch(&session.touch),
+            checkouts: record.checkouts.iter().map(checkout_item).collect(),
             moments: session
                 .timeline
                 .iter()
@@ -176,7 +178,7 @@ impl Report {
             next_cursor: (shown < session.timeline.len()).then(|| shown.to_string()),
             payments: payments_of(payments, &session.conversions),
             others,
-            json: shown_json(&json::session_json(session, skip, now)),
+            json: shown_json(&json::session_json(session, &record.checkouts, skip, now)),
         }))
     }
 
@@ -237,6 +239,18 @@ fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
         campaign: touch.and_then(|touch| touch.campaign.clone()),
         value: ledger::totals(&row.conversions, |conversion| conversion.amount).first().copied().map(amount),
         bot: short.kept_apart().map(str::to_owned),
+    }
+}
+
+fn checkout_item(begun: &BegunCheckout) -> CheckoutItem {
+    CheckoutItem {
+        provider: begun.provider.clone(),
+        carried: match begun.carried {
+            checkout::Carried::Api => Carried::Api,
+            checkout::Carried::Link => Carried::Link,
+            checkout::Carried::Fallback => Carried::Fallback,
+        },
+        at: begun.started_at,
     }
 }
 

@@ -29,6 +29,7 @@ mod panics;
 mod polar;
 mod quarantine;
 mod reconcile;
+mod returning;
 mod screens;
 mod secrets;
 mod shopify;

@@ -14,8 +14,8 @@ use rusqlite_migration::{M, Migrations};
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    Changed, FunnelFigures, PaymentFilter, PaymentRecord, SecretHash, SessionCursor, SessionFilter,
-    SessionRecord, SessionRow, Store, StoreError, Totals,
+    Changed, FunnelFigures, PaymentFilter, PaymentRecord, ReturnKey, SecretHash, SessionCursor,
+    SessionFilter, SessionRecord, SessionRow, Standing, Store, StoreError, Totals,
 };
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
@@ -31,6 +31,7 @@ use readers::Readers;
 pub use wal::LogLimits;
 use writer::Writer;
 
+mod checkouts;
 pub mod copy;
 mod counted;
 mod disk;
@@ -62,6 +63,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("identity.sql")),
         M::up(include_str!("quarantine.sql")),
         M::up_with_hook(include_str!("ledger.sql"), |transaction| Ok(summaries::build(transaction)?)),
+        M::up(include_str!("checkout.sql")),
     ])
 }
 
@@ -214,6 +216,11 @@ impl Store for SqliteStore {
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
         self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
+    }
+
+    async fn standing(&self, funnel: &FunnelId, key: &ReturnKey) -> Result<Option<Standing>, StoreError> {
+        let (funnel, key) = (funnel.clone(), key.clone());
+        self.readers.read(move |reader| checkouts::standing(reader, &funnel, &key)).await
     }
 
     async fn payments(
