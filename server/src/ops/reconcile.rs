@@ -191,7 +191,7 @@ fn line(entry: &Entry) -> String {
             let state = dispute.state.as_str();
             format!("dispute {} ({state}), payment {}", dispute.dispute_id, dispute.of.payment_id)
         }
-        Entry::Conversion(_) | Entry::Name(_) => entry.about().payment_id.clone(),
+        Entry::Conversion(_) | Entry::Name(_) | Entry::Joined(_) => entry.about().payment_id.clone(),
     }
 }
 
