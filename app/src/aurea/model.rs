@@ -412,9 +412,13 @@ pub struct Compared {
     pub at: i64,
     /// How many payments, refunds and disputes it had.
     pub listed: u64,
-    /// What no delivery had brought, a line each. Untrusted text.
-    pub found: Vec<String>,
-    /// What differs, a line each. Untrusted text.
+    /// How much was found that no delivery had brought.
+    pub found: u64,
+    /// What that was, a line each, the first of them. Untrusted text.
+    pub found_lines: Vec<String>,
+    /// How much differs.
+    pub differs: u64,
+    /// What that is, a line each, the first of them. Untrusted text.
     pub differences: Vec<String>,
     /// Why there was nothing to compare.
     pub fault: Option<String>,

@@ -251,7 +251,7 @@ fn agrees(compared: &Compared, now: i64) -> AnyView {
         .into_any();
     }
     let listed = format::counted(compared.listed, "entry", "entries");
-    let found = match compared.found.len() as u64 {
+    let found = match compared.found {
         0 => ": all of it is here.".to_owned(),
         found => format!(
             ": {} found that no delivery had brought, and kept.",
@@ -261,7 +261,7 @@ fn agrees(compared: &Compared, now: i64) -> AnyView {
     view! {
         <div class="hint">
             "Compared with the list of "{name}", "{listed}", "{when}{found}
-            {lines("What was found", &compared.found)}
+            {lines("What was found", compared.found, &compared.found_lines)}
         </div>
     }
     .into_any()
@@ -278,14 +278,24 @@ fn differs(compared: &Compared, now: i64) -> impl IntoView + use<> {
                 <h2 id=title.clone()>"The list of "{money::provider(&compared.provider)}" differs"</h2>
                 <p>"Compared "{table::time(now, compared.at)}". What is here stays as it is until you have looked at it:"</p>
                 <ul class="lines">{items}</ul>
-                {lines("What was found besides, and kept", &compared.found)}
+                {more(compared.differs, compared.differences.len())}
+                {lines("What was found besides, and kept", compared.found, &compared.found_lines)}
             </div>
         </section>
     }
 }
 
-fn lines(title: &'static str, lines: &[String]) -> Option<impl IntoView + use<>> {
+fn lines(title: &'static str, all: u64, lines: &[String]) -> Option<impl IntoView + use<>> {
     let items: Vec<_> = lines.iter().map(|line| view! { <li>{text::value(line)}</li> }).collect();
+    let more = more(all, lines.len());
     (!items.is_empty())
-        .then(|| view! { <details><summary>{title}</summary><ul class="lines">{items}</ul></details> })
+        .then(|| view! { <details><summary>{title}</summary><ul class="lines">{items}</ul>{more}</details> })
+}
+
+/// How many lines are not shown.
+fn more(all: u64, shown: usize) -> Option<impl IntoView + use<>> {
+    let more = all.saturating_sub(shown as u64);
+    (more > 0).then(|| {
+        view! { <p class="soft">{format!("and {} more; ttr reconcile lists all of them", format::count(more))}</p> }
+    })
 }

@@ -276,5 +276,7 @@ fn unjoined_item(entry: &Entry) -> Option<UnjoinedItem> {
 
 fn compared(compared: store::Compared) -> Compared {
     let store::Compared { provider, at, listed, found, differences, fault } = compared;
-    Compared { provider, at, listed, found, differences, fault }
+    let shown = |lines: Vec<String>| (lines.len() as u64, lines.into_iter().take(FEW).collect());
+    let ((found, found_lines), (differs, differences)) = (shown(found), shown(differences));
+    Compared { provider, at, listed, found, found_lines, differs, differences, fault }
 }
