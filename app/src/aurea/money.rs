@@ -154,7 +154,7 @@ fn named(item: &PaymentItem, path: Option<String>) -> AnyView {
 fn payment(at: usize, item: &PaymentItem, funnel: &str, now: i64) -> impl IntoView + use<> {
     let path = (!item.elsewhere).then(|| paths::payment(funnel, &item.provider, &item.payment_id));
     let why = item.amount.as_ref().err().map(|why| view! { <p class="loss">{text::value(why)}</p> });
-    let left = left(item).map(|left| view! { <span class="soft amount">"net "{left}</span> });
+    let left = left(item).map(|left| view! { <span class="soft amount">{format!("net {left}")}</span> });
     let deliveries = (!item.deliveries.is_empty()).then(|| {
         let count = format::counted(item.deliveries.len() as u64, "delivery", "deliveries");
         let rows: Vec<_> = item.deliveries.iter().map(|delivery| delivery_row(delivery, now)).collect();

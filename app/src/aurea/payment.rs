@@ -164,7 +164,8 @@ fn subscription(page: &PaymentPage, now: i64) -> Option<impl IntoView + use<>> {
 
 fn sibling(funnel: &str, item: &PaymentItem, now: i64) -> impl IntoView + use<> {
     let path = paths::payment(funnel, &item.provider, &item.payment_id);
-    let left = money::left(item).map(|left| view! { <span class="soft amount">"net "{left}</span> });
+    let left =
+        money::left(item).map(|left| view! { <span class="soft amount">{format!("net {left}")}</span> });
     let kind = if item.renewal { "Renewal" } else { "First payment" };
     view! {
         <li>

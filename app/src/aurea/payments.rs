@@ -81,9 +81,12 @@ fn row(funnel: &str, item: &PaymentItem, now: i64) -> impl IntoView + use<> {
     let path = paths::payment(funnel, &item.provider, &item.payment_id);
     let label = format!("{}, paid {}", money::amount(item), format::ago(now, item.paid_at));
     let class = match item.amount {
-        Ok(Some(_)) if item.test => "number came none",
-        Ok(Some(_)) => "number came",
-        _ => "number came loss",
+        Ok(Some(_)) if !item.test => "number came",
+        _ => "number came none",
+    };
+    let amount = match item.amount {
+        Ok(Some(_)) => money::amount(item),
+        _ => format::NONE.to_owned(), // the badge says it
     };
     let left = money::left(item);
     let left_class = if left.is_some() { "number left" } else { "number left none" };
@@ -97,7 +100,7 @@ fn row(funnel: &str, item: &PaymentItem, now: i64) -> impl IntoView + use<> {
     view! {
         <tr role="row">
             <th scope="row" role="rowheader" class=class>
-                <a class="whole" href=path aria-label=label>{money::amount(item)}</a>
+                <a class="whole" href=path aria-label=label>{amount}</a>
             </th>
             <td role="cell" class=left_class>
                 <span class="unit">"net "</span>{left.unwrap_or_else(|| format::NONE.to_owned())}

@@ -60,7 +60,7 @@ pub(super) fn earned(revenue: &[Amount], net: &[Amount]) -> AnyView {
 
 /// What is left of an amount.
 pub(super) fn net_line(left: &Amount) -> impl IntoView + use<> {
-    view! { <span class="amount net">"net "{text::line(&format::money(left))}</span> }
+    view! { <span class="amount net">{format!("net {}", text::line(&format::money(left)))}</span> }
 }
 
 /// What a session brought, and what is left of it.

@@ -81,7 +81,10 @@ impl ByHand {
         let Some(session_id) = session else { return Ok(Again::default()) };
         let mut events = self.store.session(&key.funnel, &session_id).await?.events;
         events.retain(|event| tells_of(event, key));
-        events.sort_by(|a, b| (a.timestamp, &a.event_id).cmp(&(b.timestamp, &b.event_id)));
+        // In the order in which the ledger told them, so that the rows are the same again.
+        events.sort_by_key(|event| {
+            (event.timestamp, event.name == name::SESSION_END, event.event_id.to_string())
+        });
         self.store.send_again(self.outbox.listeners(), events, now).await
     }
 

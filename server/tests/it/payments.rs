@@ -259,11 +259,8 @@ async fn a_payment_that_was_joined_is_forwarded_and_can_be_sent_again() {
     assert!(html(&app, &to).await.contains("1 request was written anew"));
     until("it is told again", || async { told("checkout_completed").len() == 2 }).await;
     let again = told("checkout_completed");
-    assert_eq!(
-        (&again[0].key, &again[0].body),
-        (&again[1].key, &again[1].body),
-        "the same under the same key"
-    );
+    assert_eq!(again[0].key, again[1].key, "the same under the same key");
+    assert!(again[0].body == again[1].body);
 }
 
 #[tokio::test]
@@ -318,7 +315,8 @@ async fn hostile_text_of_a_provider_is_shown_as_text() {
     strange["data"]["payment"]["id"] = format!("{nasty}2").into();
     deliver(&app, "m4", &strange.to_string()).await;
     let list = html(&app, LIST).await;
-    let path = list.split("class=\"whole\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+    let path = list.split("href=\"").find(|rest| rest.starts_with(&format!("{LIST}/whop/"))).unwrap();
+    let path = path.split('"').next().unwrap();
     for path in [LIST, path, "/aurea/funnels/ttr"] {
         let html = html(&app, path).await;
         assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "{path}");
