@@ -14,9 +14,11 @@ mod shell;
 pub mod tracking;
 
 #[cfg(feature = "ssr")]
+pub use landing::thank_you::RETURNED_SCRIPT;
+#[cfg(feature = "ssr")]
 pub use landing::words::{Product, Words};
 #[cfg(feature = "ssr")]
-pub use shell::{Page, Site, reload_script, render, robots, sitemap};
+pub use shell::{Page, RETURNED_PATH, Return, Site, reload_script, render, robots, sitemap};
 
 /// Starts the tracker; called once by the browser's door before the islands are hydrated.
 pub fn start_in_browser() {

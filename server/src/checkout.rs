@@ -8,16 +8,19 @@ use app::Product;
 use app::event::{AnonymousId, EventId, SessionId, name};
 use app::server_fns::CheckoutForm;
 use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
 use url::Url;
 use uuid::Uuid;
 
 use crate::domain::Millis;
 use crate::domain::attribution::scrub;
+use crate::domain::checkout::BegunCheckout;
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, FunnelId, Page, Source, derived_id};
 use crate::domain::money::Money;
 use crate::domain::outbox::Listener;
-use crate::provider::{Checkout, Provider};
+use crate::provider::{Begun, Checkout, Provider};
+use crate::returning::ReturnToken;
 use crate::store::Store;
 
 /// The redirect waits no longer than this for the commit, which goes on by itself.
@@ -40,6 +43,8 @@ pub struct Checkouts {
     pub price: Money,
     /// Where buyers come back to.
     pub return_url: Url,
+    /// The store's own name: return tokens are made with it.
+    pub identity: String,
     /// Who is told of checkouts.
     pub forward_to: Vec<Listener>,
 }
@@ -73,31 +78,51 @@ impl Checkouts {
             forward_to: self.forward_to.clone(),
             ..Commit::default()
         };
-        let store = Arc::clone(&self.store);
-        let (funnel, session_id) = (self.funnel.clone(), click.session_id.clone());
-        // A task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
-        let recording = tokio::spawn(async move {
-            if let Err(error) = store.commit(commit).await {
-                tracing::debug!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
-            }
-        });
+        let recording = self.record(commit, &click);
+        let token = ReturnToken::of_click(&self.identity, click.session_id.as_str(), click.click_id.as_str());
         let checkout = Checkout {
             anonymous_id: click.anonymous_id.as_ref().map(ToString::to_string),
             session_id: click.session_id.to_string(),
             started_at: click.at,
             click_id: click.click_id.to_string(),
-            return_url: self.return_url.clone(),
+            return_url: token.on(&self.return_url),
             ip: asked.ip,
         };
         let (begun, _) =
             tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
+        let kept = self.kept(&begun, &click, &token);
+        drop(self.record(Commit { begun: Some(kept), ..Commit::default() }, &click)); // it goes on by itself
         tracing::info!(
             funnel = self.funnel.as_str(),
             session_id = checkout.session_id,
             provider = self.provider.name(),
+            carried = begun.carried.as_str(),
             "checkout began"
         );
         begun.url
+    }
+
+    /// In a task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
+    fn record(&self, commit: Commit, click: &Click) -> JoinHandle<()> {
+        let store = Arc::clone(&self.store);
+        let (funnel, session_id) = (self.funnel.clone(), click.session_id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.commit(commit).await {
+                tracing::debug!(%error, funnel = funnel.as_str(), %session_id, "a checkout began that could not be recorded");
+            }
+        })
+    }
+
+    fn kept(&self, begun: &Begun, click: &Click, token: &ReturnToken) -> BegunCheckout {
+        BegunCheckout {
+            funnel: self.funnel.clone(),
+            session_id: click.session_id.clone(),
+            click_id: click.click_id.clone(),
+            provider: self.provider.name().to_owned(),
+            carried: begun.carried,
+            return_hash: token.hash(),
+            started_at: click.at,
+        }
     }
 
     /// Their ids come from the click, so that a double click or a repeated request counts once.

@@ -1,6 +1,6 @@
 //! ttr's server: renders the page, collects the events, takes the webhooks, closes sessions with the money.
 //!
-//! Imports run one way: `domain <- {provider, store} <- bookkeeper <- {ingest, checkout, webhook, outbox, report} <- {site, aurea, ops} <-
+//! Imports run one way: `domain <- {provider, store} <- bookkeeper <- {ingest, checkout, returning, webhook, outbox, report} <- {site, aurea, ops} <-
 //! router <- serve <- main`. docs/architecture.md says why.
 
 pub mod accept;
@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod provider;
 pub mod quarantine;
 pub mod report;
+pub mod returning;
 pub mod router;
 pub mod serve;
 pub mod signals;

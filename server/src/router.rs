@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::Page;
+use app::{Page, RETURNED_PATH, Return};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -25,7 +25,8 @@ use crate::ingest::{self, Collector};
 use crate::metrics::Metrics;
 use crate::ops::metrics::{self, Scrape};
 use crate::report::Report;
-use crate::site::{self, Pages};
+use crate::returning::Returns;
+use crate::site::{self, Pages, thank_you};
 use crate::stopping::Stopping;
 use crate::store::Store;
 use crate::{encoding, ops, webhook};
@@ -46,6 +47,8 @@ pub struct AppState {
     pub limit: Arc<Limit>,
     /// Takes events in.
     pub collector: Arc<Collector>,
+    /// Answers buyers who come back.
+    pub returns: Arc<Returns>,
     /// Behind the server functions.
     pub backend: Arc<ServerBackend>,
     /// Answers the owner.
@@ -104,12 +107,14 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .layer(always(header::CACHE_CONTROL, "no-store"));
     Router::new()
         .route("/", site::show(Page::Landing))
-        .route(Page::ThankYou.path(), site::show(Page::ThankYou))
+        .route(Page::ThankYou(Return::Unknown).path(), get(thank_you::show))
+        .route(RETURNED_PATH, get(thank_you::script))
         .route(Page::Privacy.path(), site::show(Page::Privacy))
         .route(Page::Terms.path(), site::show(Page::Terms))
         .route("/robots.txt", get(site::robots))
         .route("/sitemap.xml", get(site::sitemap))
         .route("/api/checkout", post(backend::checkout).layer(DefaultBodyLimit::max(64 * 1024)))
+        .route("/api/checkout/return", get(thank_you::standing))
         .route("/api/webhooks/whop", deliveries())
         .route("/api/webhooks/stripe", deliveries())
         .route("/api/webhooks/polar", deliveries())

@@ -36,6 +36,7 @@ use crate::provider::stripe::Stripe;
 use crate::provider::whop::Whop;
 use crate::quarantine::Quarantine;
 use crate::report::Report;
+use crate::returning::Returns;
 use crate::router::{AppState, Shell, router};
 use crate::signals::Signals;
 use crate::site::csp::{self, Policy};
@@ -314,6 +315,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         product: config.product.clone(),
         price: config.price,
         return_url: config.return_url(),
+        identity: identity.clone(),
         forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
@@ -354,6 +356,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         }),
         limit: Arc::new(Limit::new(clients.clone())),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
+        returns: Arc::new(Returns { store: Arc::clone(&store), funnel: config.funnel.id.clone() }),
         backend: Arc::new(ServerBackend {
             checkouts,
             webhooks,

@@ -236,6 +236,8 @@ pub struct SessionPage {
     pub seconds_to_convert: Option<i64>,
     /// How the visitor arrived.
     pub touch: Touch,
+    /// How the ids of its checkouts went to the provider, oldest first.
+    pub checkouts: Vec<CheckoutItem>,
     /// The timeline, in order, from the `skipped`-th event on.
     pub moments: Vec<Moment>,
     /// Events before the first one shown.
@@ -248,6 +250,29 @@ pub struct SessionPage {
     pub others: Vec<SessionItem>,
     /// The session's JSON, as the JSON route answers it, indented; empty if it is too long to be shown.
     pub json: String,
+}
+
+/// How the ids of one checkout went to the provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckoutItem {
+    /// Where the buyer was sent (`whop`).
+    pub provider: String,
+    /// How the ids travelled.
+    pub carried: Carried,
+    /// When the buy button was pressed.
+    pub at: i64,
+}
+
+/// How the ids travel to the provider and back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carried {
+    /// With a checkout that the provider's API made.
+    #[default]
+    Api,
+    /// In the link.
+    Link,
+    /// In the link, because the API failed.
+    Fallback,
 }
 
 /// How a visitor arrived; all absent is direct.

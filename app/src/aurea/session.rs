@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::frame::{Place, Tab, document};
-use super::model::{Filter, Frame, SessionPage, Touch};
+use super::model::{Carried, CheckoutItem, Filter, Frame, SessionPage, Touch};
 use super::{format, moments, money, paths, table, text};
 
 /// `/aurea/funnels/{funnel}/sessions/{sessionId}`
@@ -59,6 +59,7 @@ fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
                 <div><dt>"Source"</dt><dd>{table::source(item.source.as_deref(), None)}</dd></div>
             </dl>
             {arrival(&page.touch)}
+            {checkouts(&page.checkouts, now)}
         </section>
     }
 }
@@ -94,6 +95,27 @@ fn arrival(touch: &Touch) -> Option<impl IntoView + use<>> {
     .flatten()
     .collect();
     (!facts.is_empty()).then(|| view! { <dl class="facts">{facts}</dl> })
+}
+
+/// How the ids went to the provider: where they went by its link, the payment may come back without them.
+fn checkouts(items: &[CheckoutItem], now: i64) -> Option<impl IntoView + use<>> {
+    let several = items.len() > 1;
+    let rows: Vec<_> = items.iter().map(|item| checkout(item, several.then_some(now))).collect();
+    (!rows.is_empty()).then(|| view! { <dl class="facts">{rows}</dl> })
+}
+
+/// With its time, if there are several to tell apart.
+fn checkout(item: &CheckoutItem, now: Option<i64>) -> impl IntoView + use<> {
+    let carried = match item.carried {
+        Carried::Api => view! { "the ids went with the checkout that its API made" }.into_any(),
+        Carried::Link => view! { "the ids went in the link" }.into_any(),
+        Carried::Fallback => {
+            view! { <span class="loss">"the ids went in the link, because its API did not answer"</span> }
+                .into_any()
+        }
+    };
+    let at = now.map(|now| view! { " · "<span class="soft">{table::time(now, item.at)}</span> });
+    view! { <div><dt>"Checkout"</dt><dd>{text::value(&item.provider)}" · "{carried}{at}</dd></div> }
 }
 
 fn others(page: &SessionPage, now: i64) -> Option<impl IntoView + use<>> {

@@ -22,6 +22,7 @@ pub mod legal;
 pub mod mark;
 pub mod notice;
 pub mod pricing;
+pub mod thank_you;
 pub mod words;
 
 use leptos::html;

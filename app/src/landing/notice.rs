@@ -1,4 +1,4 @@
-//! Short pages with one way on: thank-you and not-found.
+//! A short page with one way on: not-found.
 #![cfg(feature = "ssr")]
 
 use leptos::prelude::*;

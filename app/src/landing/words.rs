@@ -79,7 +79,7 @@ pub struct Words {
     /// `/terms`
     pub terms: Legal,
     /// `/thank-you`
-    pub thank_you: Notice,
+    pub thank_you: ThankYou,
     /// Any other address.
     pub not_found: Notice,
 }
@@ -348,7 +348,37 @@ pub struct Clause {
     pub paragraphs: Vec<String>,
 }
 
-/// `[page.thank_you]`, `[page.not_found]`: a short page with one way on.
+/// `[page.thank_you]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThankYou {
+    /// The page's `h1` as long as nothing is known of the payment.
+    pub title: String,
+    /// For search results.
+    pub description: String,
+    /// First paragraph as long as nothing is known of the payment.
+    pub lead: String,
+    /// While the payment is on its way.
+    pub waiting: Said,
+    /// Once the payment has arrived.
+    pub confirmed: Said,
+    /// What happens next.
+    pub steps: Vec<String>,
+    /// The way on.
+    pub link: Link,
+}
+
+/// How the return page opens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// The page's `h1`.
+    pub title: String,
+    /// First paragraph.
+    pub lead: String,
+}
+
+/// `[page.not_found]`: a short page with one way on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {

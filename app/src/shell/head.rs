@@ -4,7 +4,7 @@ use leptos::html::meta;
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Page, Site, reload_script};
+use super::{Page, RETURNED_PATH, Return, Site, reload_script};
 
 /// The contents of `<head>`.
 pub(super) fn head(page: Page, site: &Site) -> impl IntoView + use<> {
@@ -32,8 +32,17 @@ pub(super) fn head(page: Page, site: &Site) -> impl IntoView + use<> {
         <link rel="manifest" href="/site.webmanifest"/>
         {share(site, title, description, url)}
         {(page == Page::Landing).then(|| structured_data(site))}
+        {returned(page)}
         {reload_script(site).map(|script| view! { <script inner_html=script></script> })}
     }
+}
+
+/// The return page changes by itself when the payment arrives; without scripts it asks again.
+fn returned(page: Page) -> Option<impl IntoView> {
+    let Page::ThankYou(returned) = page else { return None };
+    let again = (returned == Return::Waiting)
+        .then(|| view! { <noscript><meta http-equiv="refresh" content="3"/></noscript> });
+    Some(view! { <script src=RETURNED_PATH defer=""></script> {again} })
 }
 
 /// The browser's own bars take the page's background; the colours are those of `style/tokens.css`.
@@ -45,7 +54,7 @@ fn title_and_description(page: Page, site: &Site) -> (String, String) {
     let words = &site.words;
     let (title, description) = match page {
         Page::Landing => return (words.title.clone(), words.description.clone()),
-        Page::ThankYou => (&words.thank_you.title, &words.thank_you.description),
+        Page::ThankYou(_) => (&words.thank_you.title, &words.thank_you.description),
         Page::NotFound => (&words.not_found.title, &words.not_found.description),
         Page::Privacy => (&words.privacy.title, &words.privacy.description),
         Page::Terms => (&words.terms.title, &words.terms.description),

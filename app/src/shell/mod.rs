@@ -20,10 +20,13 @@ use crate::landing::consent::ConsentBar;
 use crate::landing::footer::Footer;
 use crate::landing::header::Header;
 use crate::landing::words::{Product, Words};
-use crate::landing::{Landing, legal::LegalPage, notice::NoticePage};
+use crate::landing::{Landing, legal::LegalPage, notice::NoticePage, thank_you::ThankYouPage};
 
 pub use self::crawlers::{robots, sitemap};
 pub use self::reload::reload_script;
+
+/// Path of [`RETURNED_SCRIPT`](crate::RETURNED_SCRIPT).
+pub const RETURNED_PATH: &str = "/thank-you.js";
 
 /// Every page there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +34,7 @@ pub enum Page {
     /// The landing page.
     Landing,
     /// Where the checkout sends the buyer back to.
-    ThankYou,
+    ThankYou(Return),
     /// What is recorded, and why.
     Privacy,
     /// What is bought, and on which terms.
@@ -42,13 +45,21 @@ pub enum Page {
 
 impl Page {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Landing, Self::ThankYou, Self::Privacy, Self::Terms, Self::NotFound];
+    pub const ALL: [Self; 7] = [
+        Self::Landing,
+        Self::ThankYou(Return::Unknown),
+        Self::ThankYou(Return::Waiting),
+        Self::ThankYou(Return::Confirmed),
+        Self::Privacy,
+        Self::Terms,
+        Self::NotFound,
+    ];
 
     /// Path from the site's root. [`Page::NotFound`] has none of its own; `/404` shows it too.
     pub fn path(self) -> &'static str {
         match self {
             Self::Landing => "/",
-            Self::ThankYou => "/thank-you",
+            Self::ThankYou(_) => "/thank-you",
             Self::Privacy => "/privacy",
             Self::Terms => "/terms",
             Self::NotFound => "/404",
@@ -58,6 +69,29 @@ impl Page {
     /// Whether search engines may list it.
     fn is_listed(self) -> bool {
         matches!(self, Self::Landing | Self::Privacy | Self::Terms)
+    }
+}
+
+/// What a buyer who comes back is told of their payment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Return {
+    /// Nothing: it is not known which checkout they come from, or nobody waits for its payment any more.
+    #[default]
+    Unknown,
+    /// It is on its way.
+    Waiting,
+    /// It has arrived.
+    Confirmed,
+}
+
+impl Return {
+    /// As the page and its script call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Waiting => "waiting",
+            Self::Confirmed => "confirmed",
+        }
     }
 }
 
@@ -105,7 +139,10 @@ fn document(page: Page, site: &Arc<Site>) -> impl IntoView + use<> {
             data-wasm=site.wasm.clone()
             data-development=site.development
             data-consent=site.consent_required.then_some("required")
-            data-return=page == Page::ThankYou
+            data-return=match page {
+                Page::ThankYou(returned) => Some(returned.as_str()),
+                _ => None,
+            }
         >
             <head>{head(page, site)}</head>
             <body>
@@ -126,11 +163,16 @@ fn document(page: Page, site: &Arc<Site>) -> impl IntoView + use<> {
 fn content(page: Page, site: &Arc<Site>) -> AnyView {
     let words = &site.words;
     let legal = |words| view! { <LegalPage words contact=site.words.contact.clone()/> }.into_any();
-    let notice = |words| view! { <NoticePage words contact=site.words.contact.clone()/> }.into_any();
     match page {
         Page::Landing => view! { <Landing words=words.clone() product=site.product.clone()/> }.into_any(),
-        Page::ThankYou => notice(words.thank_you.clone()),
-        Page::NotFound => notice(words.not_found.clone()),
+        Page::ThankYou(returned) => {
+            let (words, contact) = (words.thank_you.clone(), words.contact.clone());
+            view! { <ThankYouPage words returned contact/> }.into_any()
+        }
+        Page::NotFound => {
+            let (words, contact) = (words.not_found.clone(), words.contact.clone());
+            view! { <NoticePage words contact/> }.into_any()
+        }
         Page::Privacy => legal(words.privacy.clone()),
         Page::Terms => legal(words.terms.clone()),
     }

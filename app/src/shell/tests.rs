@@ -137,8 +137,30 @@ fn the_document_tells_the_loader_what_to_fetch() {
     );
     site.development = true;
     site.consent_required = true;
-    let opened = opening(Page::ThankYou, &site);
-    assert!(opened.ends_with(" data-development data-consent=\"required\" data-return"), "{opened}");
+    let opened = opening(Page::ThankYou(Return::Unknown), &site);
+    assert!(
+        opened.ends_with(" data-development data-consent=\"required\" data-return=\"unknown\""),
+        "{opened}"
+    );
+}
+
+#[test]
+fn the_return_page_shows_one_of_its_three_openings_and_looks_again_while_it_waits() {
+    let words = site().words.thank_you;
+    let leads = [
+        (Return::Unknown, words.lead),
+        (Return::Waiting, words.waiting.lead),
+        (Return::Confirmed, words.confirmed.lead),
+    ];
+    for (returned, lead) in leads {
+        let html = html(Page::ThankYou(returned), site());
+        let said = html.split("<span data-said=").skip(1).map(|span| span.split_once('>').unwrap());
+        let shown: Vec<_> = said.filter(|(attributes, _)| !attributes.contains("hidden")).collect();
+        assert_eq!(shown.len(), 2, "{returned:?}: a title and a lead");
+        assert!(shown[1].1.starts_with(&lead), "{returned:?}");
+        assert_eq!(html.contains("http-equiv=\"refresh\""), returned == Return::Waiting);
+        assert!(html.contains("<script src=\"/thank-you.js\" defer"));
+    }
 }
 
 #[test]
@@ -190,6 +212,6 @@ fn crawlers_are_led_to_the_listed_pages_only() {
     assert!(robots(&site).contains("Sitemap: https://ttr.example/sitemap.xml"));
     let found: Vec<_> = between(&sitemap(&site), "<loc>", "</loc>").into_iter().map(str::to_owned).collect();
     assert_eq!(found, ["https://ttr.example/", "https://ttr.example/privacy", "https://ttr.example/terms"]);
-    assert!(html(Page::ThankYou, site.clone()).contains("noindex"));
+    assert!(html(Page::ThankYou(Return::Unknown), site.clone()).contains("noindex"));
     assert!(html(Page::Landing, site).contains("<link rel=\"canonical\" href=\"https://ttr.example/\">"));
 }

@@ -177,7 +177,7 @@ impl Config {
     /// The path of the return page, on the public origin.
     pub fn return_url(&self) -> Url {
         let mut url = self.site.url.clone();
-        url.set_path(app::Page::ThankYou.path());
+        url.set_path(app::Page::ThankYou(app::Return::Unknown).path());
         url
     }
 }

@@ -127,7 +127,8 @@ impl Rooms {
             product: config.product.clone(),
             price: config.price,
             return_url: config.return_url(),
-            forward_to: Vec::new(), // what is made up is told to nobody
+            identity: String::new(), // nobody comes back to what is made up
+            forward_to: Vec::new(),  // what is made up is told to nobody
         };
         let webhooks = Webhooks {
             store: Arc::clone(&store),

@@ -8,6 +8,7 @@
 use app::event::SessionId;
 
 use super::Millis;
+use super::checkout::BegunCheckout;
 use super::event::{Event, FunnelId};
 use super::ledger::Entry;
 use super::outbox::Listener;
@@ -65,6 +66,8 @@ pub struct Commit {
     pub delivery: Option<Delivery>,
     /// Events, in the order in which their results are wanted.
     pub events: Vec<Event>,
+    /// A checkout that has begun.
+    pub begun: Option<BegunCheckout>,
     /// What was told about money.
     pub entries: Vec<Entry>,
     /// What an event of this commit tells about money, by its place in `events`: written only if the event is new, so that

@@ -1,6 +1,7 @@
 //! The rules: pure functions over plain values. No I/O, no async, no clock; time and ids come in as arguments.
 
 pub mod attribution;
+pub mod checkout;
 pub mod commit;
 pub mod event;
 pub mod ledger;

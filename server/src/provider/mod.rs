@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use url::Url;
 
 use crate::domain::Millis;
+pub use crate::domain::checkout::Carried;
 pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
 
@@ -102,17 +103,6 @@ pub struct Begun {
     pub url: Url,
     /// How the ids travel.
     pub carried: Carried,
-}
-
-/// How the ids travel to the provider and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carried {
-    /// As metadata of a checkout that the provider's API made; the buyer surely comes back to our return URL.
-    Api,
-    /// In the link's query.
-    Link,
-    /// In the link's query, because the API failed.
-    Fallback,
 }
 
 /// What a delivery says.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{EVENTS_SHOWN, visitor_of};
 use crate::domain::Millis;
 use crate::domain::attribution::Touch;
+use crate::domain::checkout::BegunCheckout;
 use crate::domain::ledger::{Conversion, Dispute, Entry, Later, Refund, totals};
 use crate::domain::money::{Currency, Money, major_json};
 use crate::domain::session::{Moment, Session, View, view};
@@ -23,6 +24,9 @@ pub struct SessionJson {
     /// Where the events go on, if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// How the ids of its checkouts went to the provider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checkouts: Vec<CheckoutJson>,
     #[serde(flatten)]
     summary: SummaryJson,
 }
@@ -76,6 +80,14 @@ struct EventJson {
     properties: Map<String, Value>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     after_end: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckoutJson {
+    provider: String,
+    carried: &'static str,
+    started_at: Millis,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,7 +164,12 @@ impl Short<'_> {
 }
 
 /// A session with its events from `skip` on.
-pub(super) fn session_json(session: Session, skip: usize, now: Millis) -> SessionJson {
+pub(super) fn session_json(
+    session: Session,
+    checkouts: &[BegunCheckout],
+    skip: usize,
+    now: Millis,
+) -> SessionJson {
     let summary = Short {
         conversions: &session.conversions,
         started_at: session.started_at(),
@@ -170,6 +187,7 @@ pub(super) fn session_json(session: Session, skip: usize, now: Millis) -> Sessio
         anonymous_id: session.anonymous_id.map(|id| id.to_string()),
         events,
         next_cursor: (shown < all).then(|| shown.to_string()),
+        checkouts: checkouts.iter().map(checkout_json).collect(),
         summary,
     }
 }
@@ -201,6 +219,14 @@ fn event_json(moment: Moment) -> EventJson {
         timestamp: moment.event.timestamp,
         properties: moment.event.properties,
         after_end: moment.after_end,
+    }
+}
+
+fn checkout_json(begun: &BegunCheckout) -> CheckoutJson {
+    CheckoutJson {
+        provider: begun.provider.clone(),
+        carried: begun.carried.as_str(),
+        started_at: begun.started_at,
     }
 }
 

@@ -58,7 +58,8 @@ impl Report {
         now: Millis,
     ) -> Result<Option<SessionJson>, StoreError> {
         let record = self.store.session(funnel, session_id).await?;
-        Ok(fold(record.events, record.conversions).map(|session| json::session_json(session, skip, now)))
+        let session = fold(record.events, record.conversions);
+        Ok(session.map(|session| json::session_json(session, &record.checkouts, skip, now)))
     }
 
     /// A page of sessions.

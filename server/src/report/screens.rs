@@ -1,8 +1,8 @@
 //! What the owner's screens show.
 
 use app::aurea::model::{
-    Amount, Day, Figures, Filter, FunnelItem, FunnelPage, Moment, PaymentItem, SessionItem, SessionPage,
-    SessionsPage, SourceItem, State, Touch,
+    Amount, Carried, CheckoutItem, Day, Figures, Filter, FunnelItem, FunnelPage, Moment, PaymentItem,
+    SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
 };
 use app::event::SessionId;
 use serde_json::{Map, Value};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::payments::{payment_item, payments_of};
 use super::{EVENTS_SHOWN, FEW, PAYMENTS_LISTED, Report, SessionJson, json, visitor_of};
 use crate::domain::attribution;
+use crate::domain::checkout::{self, BegunCheckout};
 use crate::domain::event::FunnelId;
 use crate::domain::ledger::{self, Conversion, PaymentKind, amount_in};
 use crate::domain::money::{Currency, Money};
@@ -152,6 +153,7 @@ impl Report {
             total_seconds: session.total_seconds(),
             seconds_to_convert: session.seconds_to_convert(),
             touch: touch(&session.touch),
+            checkouts: record.checkouts.iter().map(checkout_item).collect(),
             moments: session
                 .timeline
                 .iter()
@@ -163,7 +165,7 @@ impl Report {
             next_cursor: (shown < session.timeline.len()).then(|| shown.to_string()),
             payments: payments_of(payments, &session.conversions),
             others,
-            json: shown_json(&json::session_json(session, skip, now)),
+            json: shown_json(&json::session_json(session, &record.checkouts, skip, now)),
         }))
     }
 
@@ -253,6 +255,18 @@ pub(super) fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
         campaign: touch.and_then(|touch| touch.campaign.clone()),
         bot: short.kept_apart().map(str::to_owned),
         ..brought(&row.conversions)
+    }
+}
+
+fn checkout_item(begun: &BegunCheckout) -> CheckoutItem {
+    CheckoutItem {
+        provider: begun.provider.clone(),
+        carried: match begun.carried {
+            checkout::Carried::Api => Carried::Api,
+            checkout::Carried::Link => Carried::Link,
+            checkout::Carried::Fallback => Carried::Fallback,
+        },
+        at: begun.started_at,
     }
 }
 

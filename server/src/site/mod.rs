@@ -15,11 +15,13 @@ use kept::Kept;
 pub mod assets;
 pub mod csp;
 pub(crate) mod kept;
+pub mod thank_you;
 
 /// Every page, ready to send.
 #[derive(Clone)]
 pub struct Pages {
     pages: Arc<HashMap<Page, Kept>>,
+    returned: Kept,
     robots: Kept,
     sitemap: Kept,
 }
@@ -28,11 +30,17 @@ impl Pages {
     /// Renders and compresses all of them.
     pub fn render(site: &Arc<app::Site>) -> Self {
         let html = |page: Page| {
-            let cache = if page == Page::ThankYou { "no-store" } else { "no-cache, no-transform" };
+            let returned = matches!(page, Page::ThankYou(_));
+            let cache = if returned { "no-store" } else { "no-cache, no-transform" };
             Kept::new("text/html; charset=utf-8", cache, app::render(page, site))
         };
         Self {
             pages: Arc::new(Page::ALL.into_iter().map(|page| (page, html(page))).collect()),
+            returned: Kept::new(
+                "text/javascript; charset=utf-8",
+                "no-cache",
+                app::RETURNED_SCRIPT.to_owned(),
+            ),
             robots: Kept::new("text/plain; charset=utf-8", "max-age=3600", app::robots(site)),
             sitemap: Kept::new("application/xml; charset=utf-8", "max-age=3600", app::sitemap(site)),
         }

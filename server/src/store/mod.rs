@@ -13,10 +13,11 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use crate::domain::Millis;
-use crate::domain::commit::{Commit, Committed};
+use crate::domain::checkout::BegunCheckout;
+use crate::domain::commit::{Commit, Committed, Digest};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{
-    Conversion, Dispute, Entry, Payment, PaymentKey, PaymentKind, PaymentState, Purchase, Refund, Standing,
+    self, Conversion, Dispute, Entry, Payment, PaymentKey, PaymentKind, PaymentState, Purchase, Refund,
 };
 use crate::domain::money::Currency;
 use crate::domain::session::State;
@@ -57,6 +58,8 @@ pub struct SessionRecord {
     pub events: Vec<Event>,
     /// Its conversions, in no particular order.
     pub conversions: Vec<Conversion>,
+    /// The checkouts that it began, oldest first.
+    pub checkouts: Vec<BegunCheckout>,
 }
 
 /// Whose sessions: bots are kept apart.
@@ -130,7 +133,7 @@ pub struct PaymentRecord {
     /// The payment.
     pub payment: Payment,
     /// How its money stands.
-    pub standing: Standing,
+    pub standing: ledger::Standing,
     /// When the owner said by hand whose it is, if that is how it is known.
     pub joined_at: Option<Millis>,
     /// Its refunds, in each of their states.
@@ -203,6 +206,24 @@ pub struct ToldBy {
     pub state: String,
     /// When it arrived.
     pub received_at: Millis,
+}
+
+/// By what a buyer who comes back is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReturnKey {
+    /// By the hash of the token that the return URL carries.
+    Token(Digest),
+    /// By the session, which only the buyer's browser and the provider know.
+    Session(SessionId),
+}
+
+/// How a checkout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// When the buy button was pressed.
+    pub started_at: Millis,
+    /// Whether the payment that it led to has arrived.
+    pub paid: bool,
 }
 
 /// What a funnel's sessions led to; a day or source without sessions is absent.
@@ -278,6 +299,9 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
         since: Millis,
         by: Millis,
     ) -> Result<Option<SessionId>, StoreError>;
+
+    /// How the newest checkout stands that goes by this key; `None` if there is none.
+    async fn standing(&self, funnel: &FunnelId, key: &ReturnKey) -> Result<Option<Standing>, StoreError>;
 
     /// Payments, newest first, at most `limit`.
     async fn payments(

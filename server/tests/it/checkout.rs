@@ -11,9 +11,9 @@ use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{TestApp, names};
+use crate::support::{TestApp, names, until};
 
-const FORM: &[(&str, &str)] = &[
+pub(crate) const FORM: &[(&str, &str)] = &[
     ("anonymous_id", "a1"),
     ("session_id", "s1"),
     ("click_id", "c1"),
@@ -21,7 +21,7 @@ const FORM: &[(&str, &str)] = &[
     ("page_url", "https://ttr.example/?utm_source=news&token=secret"),
 ];
 
-async fn buy(app: &TestApp, form: &[(&str, &str)]) -> Response {
+pub(crate) async fn buy(app: &TestApp, form: &[(&str, &str)]) -> Response {
     app.post("/api/checkout")
         .header("sec-fetch-site", "same-origin")
         .header("accept", "text/html")
@@ -118,10 +118,10 @@ async fn a_form_that_is_out_of_order_still_buys_and_never_leads_elsewhere() {
 }
 
 /// What the remote Whop was asked, and how it shall answer.
-type Remote = Arc<Mutex<(Vec<(HeaderMap, Value)>, Option<Value>)>>;
+pub(crate) type Remote = Arc<Mutex<(Vec<(HeaderMap, Value)>, Option<Value>)>>;
 
 /// Whop's API, played over real HTTP. Answers with `answer`, or 500.
-async fn remote_whop(answer: Option<Value>) -> (String, Remote) {
+pub(crate) async fn remote_whop(answer: Option<Value>) -> (String, Remote) {
     let remote: Remote = Arc::new(Mutex::new((Vec::new(), answer)));
     let handler = |State(remote): State<Remote>, headers: HeaderMap, Json(body): Json<Value>| async move {
         let mut remote = remote.lock().unwrap();
@@ -156,7 +156,8 @@ async fn in_api_mode_a_configuration_carries_the_ids() {
     assert_eq!(body["metadata"]["aurea_anonymous_id"], "a1");
     assert_eq!(body["metadata"]["aurea_session_id"], "s1");
     assert!(body["metadata"]["checkout_started_at"].as_str().unwrap().parse::<i64>().is_ok());
-    assert_eq!(body["redirect_url"], format!("{}/thank-you", app.url));
+    let back = Url::parse(body["redirect_url"].as_str().unwrap()).unwrap();
+    assert!(back.as_str().starts_with(&format!("{}/thank-you?token=", app.url)), "{back}");
 }
 
 #[tokio::test]
@@ -172,5 +173,9 @@ async fn when_the_api_fails_the_buyer_goes_by_the_link() {
         let url = location(&buy(&app, FORM).await);
         assert_eq!(remote.lock().unwrap().0.len(), 1);
         assert_eq!(carried(&url, "aurea_session_id").as_deref(), Some("s1"));
+        until("it is seen in the session", || async {
+            app.session("s1").await["checkouts"][0]["carried"] == "fallback"
+        })
+        .await;
     }
 }

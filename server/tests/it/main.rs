@@ -30,6 +30,7 @@ mod payments;
 mod polar;
 mod quarantine;
 mod reconcile;
+mod returning;
 mod screens;
 mod secrets;
 mod shopify;

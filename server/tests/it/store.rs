@@ -297,7 +297,7 @@ const BEFORE_STANDING: &str = "
     ALTER TABLE payment DROP COLUMN state; ALTER TABLE payment DROP COLUMN refunded_minor;
     ALTER TABLE payment DROP COLUMN disputed_minor; ALTER TABLE payment DROP COLUMN joined_at;
     DROP TABLE comparison;
-    PRAGMA user_version = 7;";
+    PRAGMA user_version = 8;";
 
 #[tokio::test]
 async fn a_closed_store_says_so_and_has_kept_everything() {

@@ -15,7 +15,8 @@ use tokio::sync::{broadcast, watch};
 
 use super::{
     Changed, Compared, FunnelFigures, PaymentCursor, PaymentFile, PaymentFilter, PaymentQuery, PaymentRecord,
-    SecretHash, SessionCursor, SessionFilter, SessionRecord, SessionRow, Store, StoreError, Totals,
+    ReturnKey, SecretHash, SessionCursor, SessionFilter, SessionRecord, SessionRow, Standing, Store,
+    StoreError, Totals,
 };
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
@@ -32,6 +33,7 @@ pub use wal::LogLimits;
 use writer::Writer;
 
 mod again;
+mod checkouts;
 mod compared;
 pub mod copy;
 mod counted;
@@ -65,6 +67,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("identity.sql")),
         M::up(include_str!("quarantine.sql")),
         M::up_with_hook(include_str!("ledger.sql"), |transaction| Ok(summaries::build(transaction)?)),
+        M::up(include_str!("checkout.sql")),
         M::up_with_hook(include_str!("standing.sql"), |transaction| Ok(ledger::stand(transaction)?)),
     ])
 }
@@ -218,6 +221,11 @@ impl Store for SqliteStore {
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
         self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
+    }
+
+    async fn standing(&self, funnel: &FunnelId, key: &ReturnKey) -> Result<Option<Standing>, StoreError> {
+        let (funnel, key) = (funnel.clone(), key.clone());
+        self.readers.read(move |reader| checkouts::standing(reader, &funnel, &key)).await
     }
 
     async fn payments(

@@ -7,7 +7,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ledger::{self, conversions_of};
-use super::{outbox, quarantine, summaries};
+use super::{checkouts, outbox, quarantine, summaries};
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
 use crate::domain::event::{Event, FunnelId, Page, Source};
@@ -29,6 +29,9 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     }
     for event in &commit.events {
         committed.new_events.push(insert_event(connection, event)?);
+    }
+    if let Some(begun) = &commit.begun {
+        checkouts::insert(connection, begun)?;
     }
     let told = commit.told.iter().filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
     let entries = commit.entries.iter().chain(told.map(|(_, entry)| entry));
@@ -110,6 +113,7 @@ pub(super) fn session(
     Ok(SessionRecord {
         events: events.query_map(key, |row| event_of(row, funnel, session_id))?.collect::<Result<_>>()?,
         conversions: conversions_of(connection, funnel, session_id)?,
+        checkouts: checkouts::of_session(connection, funnel, session_id)?,
     })
 }
 
