@@ -16,6 +16,7 @@ const root = join(import.meta.dirname, "..");
 const TIMES = 200;
 
 const sessions = "/aurea/funnels/ttr/sessions";
+const payments = "/aurea/funnels/ttr/payments";
 const screens = {
   funnels: "/aurea",
   funnel: "/aurea/funnels/ttr",
@@ -29,7 +30,13 @@ const screens = {
   "… by event seen seldom": `${sessions}?event=subscription_renewed`,
   "… by event never seen": `${sessions}?event=no_such_event`,
   "… by day": `${sessions}?from=2000-01-01&to=2099-01-01`,
-  "… by all at once": `${sessions}?state=converted&source=newsletter&event=faq_opened`,
+  payments,
+  "… of a state": `${payments}?state=partly_refunded`,
+  "… that nobody has": `${payments}?state=dispute_lost`,
+  "… without a session": `${payments}?session=without`,
+  "… of no provider": `${payments}?provider=nobody`,
+  "… paid then": `${payments}?session=with&from=2000-01-01&to=2099-01-01`,
+  "sessions by all at once": `${sessions}?state=converted&source=newsletter&event=faq_opened`,
 };
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
@@ -55,7 +62,12 @@ async function measure(count) {
     };
     const list = (await get(`/api${sessions}?converted=true`)).json.sessions;
     const cursor = (await get(`/api${sessions}`)).json.nextCursor;
-    const all = { ...screens, "… second page": `${sessions}?cursor=${cursor}`, session: `${sessions}/${list[0].sessionId}` };
+    const paid = async (query) => {
+      const { provider, paymentId } = (await get(`/api${payments}?${query}`)).json.payments[0];
+      return `${payments}/${provider}/${paymentId}`;
+    };
+    const some = { payment: await paid("session=with"), "payment without a session": await paid("session=without") };
+    const all = { ...screens, ...some, "… second page": `${sessions}?cursor=${cursor}`, session: `${sessions}/${list[0].sessionId}` };
     const times = {};
     for (const [name, path] of Object.entries(all)) {
       await get(path);

@@ -2,6 +2,7 @@
 import { ownersPage, printedLink, sessionPath } from "../support/owner.js";
 import { complaintsOf, expect, test } from "../support/test.js";
 import { buy, hydrated, openQuestion, pay, storedIds } from "../support/visit.js";
+import { paymentSucceeded, signed, whopEnv } from "../support/whop.js";
 
 test.use({ env: { AUREA_ADMIN_TOKEN: "" } });
 
@@ -94,6 +95,44 @@ test("eight open timelines leave the browser its connections to the site", async
   await hydrated(page);
   const question = await openQuestion(page);
   await expect(tabs[0].locator("#live")).toContainText(question);
+});
+
+test.describe("a payment that came without ids", () => {
+  test.use({ env: { AUREA_ADMIN_TOKEN: "", ...whopEnv } });
+
+  test("is joined by hand, without JavaScript, and its session has converted", async ({ page, ttr, browser }) => {
+    await page.goto("/?utm_source=newsletter");
+    await hydrated(page);
+    const { anonymousId, sessionId } = await storedIds(page);
+    const context = { user: { anonymousId }, session: { sessionId } };
+    const started = { eventName: "checkout_started", properties: {}, timestamp: Date.now() - 1000, context };
+    expect((await ttr.keyedEvents({ events: [started] })).status).toBe(200);
+    const delivery = signed(paymentSucceeded({ id: "pay_lost", metadata: {} }), { id: "msg_lost" });
+    expect((await ttr.delivery(delivery)).status).toBe(200);
+
+    const owner = await ownersPage(browser, ttr, { javaScriptEnabled: false });
+    const complaints = complaintsOf(owner.context());
+    await owner.goto("/aurea/funnels/ttr");
+    await owner.getByRole("link", { name: "Join the payment pay_lost to a session" }).click();
+    await expect(owner.getByRole("radio")).toHaveCount(1);
+    await owner.getByRole("radio").check();
+    await owner.getByRole("button", { name: "Join to this session" }).click();
+    await expect(owner.getByRole("status")).toContainText("Joined by hand");
+
+    await owner.getByRole("link", { name: "Timeline" }).click();
+    await expect(owner).toHaveURL(ttr.origin + sessionPath(sessionId));
+    await expect(owner.locator("#live")).toContainText("Converted");
+    await expect(owner.locator("#live")).toContainText("Paid · 99.00 USD");
+    await owner.getByRole("navigation", { name: "Funnel" }).getByRole("link", { name: "Payments" }).click();
+    const row = owner.getByRole("row", { name: /pay_lost/ });
+    await expect(row).toContainText("joined by hand");
+    await row.getByRole("link", { name: /99\.00 USD/ }).click();
+    await expect(owner.getByRole("heading", { level: 1 })).toContainText("99.00 USD");
+    await owner.locator("details", { hasText: "payment.succeeded" }).locator("summary").click();
+    await expect(owner.getByLabel("Body of the delivery")).toContainText("pay_lost");
+    await expect(owner.getByLabel("Body of the delivery")).not.toContainText("A buyer");
+    expect(complaints).toEqual([]);
+  });
 });
 
 test.describe("refusals", () => {

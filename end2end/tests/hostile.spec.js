@@ -1,6 +1,7 @@
 // Whatever visitors send is shown to the owner as text: no script runs, no layout breaks.
 import { ownersPage, sessionPath } from "../support/owner.js";
 import { expect, test } from "../support/test.js";
+import { paymentSucceeded, signed, whopEnv } from "../support/whop.js";
 
 const attack = (code) => `window.attacked = ${JSON.stringify(code)}`;
 const naughty = [
@@ -33,7 +34,19 @@ const event = (text, i) => ({
   timestamp: Date.now() - 60_000 + i * 1000,
 });
 
-test.use({ env: { AUREA_ADMIN_TOKEN: "" } });
+test.use({ env: { AUREA_ADMIN_TOKEN: "", ...whopEnv } });
+
+/** A payment whose every text is this one, a delivery of a type that nobody knows, and one that can't be read. */
+async function deliver(ttr, text, i) {
+  const id = text.slice(0, 300).toWellFormed();
+  const paid = JSON.parse(paymentSucceeded({ id, metadata: { [id]: id }, [id]: [text], membership: { id } }));
+  const strange = { ...paid, type: id, data: { ...paid.data, payment: { id } } };
+  const refund = { type: "refund.updated", data: { id, status: "succeeded", amount: 5, currency: "usd", payment: { id: `no ${id}` } } };
+  const bodies = [JSON.stringify(paid), JSON.stringify(strange), JSON.stringify(refund), text];
+  for (const [nth, body] of bodies.entries()) {
+    expect((await ttr.delivery(signed(body, { id: `msg_${i}_${nth}` }))).status, `${i}, ${nth}`).toBe(200);
+  }
+}
 
 test("naughty strings are shown as text on every screen", async ({ ttr, browser }) => {
   // one session with all of it, and one for each string, so that each is once a source and a campaign
@@ -45,6 +58,8 @@ test("naughty strings are shown as text on every screen", async ({ ttr, browser 
   const answer = await ttr.keyedEvents({ events: [...naughty.map(event), ...alone] });
   expect(answer.json.results.map(({ result }) => result)).toEqual(answer.json.results.map(() => "ok"));
 
+  for (const [i, text] of naughty.entries()) await deliver(ttr, text, i);
+
   for (const width of [390, 1440]) {
     const owner = await ownersPage(browser, ttr, { viewport: { width, height: 900 } });
     const ran = [];
@@ -54,6 +69,11 @@ test("naughty strings are shown as text on every screen", async ({ ttr, browser 
       `/aurea/funnels/ttr/sessions?${new URLSearchParams({ source: naughty[0], event: naughty[1] })}`,
       `/aurea/funnels/ttr/sessions?${new URLSearchParams({ from: naughty[1] })}`,
     ];
+    const payments = "/aurea/funnels/ttr/payments";
+    await owner.goto(payments);
+    const each = await owner.locator("a.whole").evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+    expect(each.length).toBeGreaterThanOrEqual(naughty.length - 1); // NUL is no part of an id
+    screens.push(payments, `${payments}?${new URLSearchParams({ state: naughty[0] })}`, ...each);
     for (const path of screens) {
       await owner.goto(path);
       await owner.locator("details").evaluateAll((all) => all.forEach((details) => (details.open = true)));

@@ -14,6 +14,11 @@ test.use({ env: { AUREA_ADMIN_TOKEN: "" } });
 /** Every screen by name: those of a shop with visits, and those of one that has just been opened. */
 async function screensOf(ttr) {
   const sessionWith = async (query) => (await ttr.sessionsAs(query))[0].sessionId;
+  const payments = "/aurea/funnels/ttr/payments";
+  const paymentWith = async (query) => {
+    const { provider, paymentId } = (await ttr.paymentsAs(query))[0];
+    return `${payments}/${provider}/${paymentId}`;
+  };
   return {
     funnels: "/aurea",
     funnel: "/aurea/funnels/ttr",
@@ -23,6 +28,13 @@ async function screensOf(ttr) {
     "sessions-fault": "/aurea/funnels/ttr/sessions?from=yesterday",
     "session-converted": sessionPath(await sessionWith("state=converted&event=faq_opened")),
     "session-abandoned": sessionPath(await sessionWith("state=abandoned")),
+    payments,
+    "payments-filtered": `${payments}?state=paid&provider=whop&session=without`,
+    "payments-none": `${payments}?state=dispute_lost`,
+    payment: await paymentWith("session=with"),
+    "payment-refunded": await paymentWith("state=partly_refunded"),
+    "payment-lost": await paymentWith("session=without"),
+    "payments-new": "/aurea/funnels/new/payments",
     "funnel-new": "/aurea/funnels/new",
     "sessions-new": "/aurea/funnels/new/sessions",
     "not-found": "/aurea/funnels/ttr/sessions/nobody",
@@ -34,10 +46,12 @@ async function filled(ttr, browser, options) {
   await printedLink(ttr);
   execFileSync(join(root, "target/release/ttr"), ["demo", "--sessions", "400", "--seed", "7"], { cwd: root, env: ttr.env });
   const owner = await ownersPage(browser, ttr, options);
-  ttr.sessionsAs = async (query) => {
-    const answer = await owner.request.get(`/api/aurea/funnels/ttr/sessions?${query}`);
-    return (await answer.json()).sessions;
+  const list = async (what, query) => {
+    const answer = await owner.request.get(`/api/aurea/funnels/ttr/${what}?${query}`);
+    return (await answer.json())[what];
   };
+  ttr.sessionsAs = (query) => list("sessions", query);
+  ttr.paymentsAs = (query) => list("payments", query);
   return owner;
 }
 

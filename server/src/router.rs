@@ -17,7 +17,7 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::aurea::{self, Access, Assets, api, live, login, screens, screens::Screens};
+use crate::aurea::{self, Access, Assets, api, live, login, payments, screens, screens::Screens};
 use crate::backend::{self, ServerBackend};
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
@@ -95,6 +95,10 @@ pub fn router(state: AppState, shell: &Shell<'_>) -> Router {
         .route("/funnels/{funnel}/sessions", get(screens::sessions))
         .route("/funnels/{funnel}/sessions/{session}", get(screens::session))
         .route("/funnels/{funnel}/sessions/{session}/live", get(live::live))
+        .route("/funnels/{funnel}/payments", get(payments::payments))
+        .route("/funnels/{funnel}/payments/{provider}/{payment}", get(payments::payment))
+        .route("/funnels/{funnel}/payments/{provider}/{payment}/join", post(payments::join))
+        .route("/funnels/{funnel}/payments/{provider}/{payment}/send", post(payments::send))
         .route("/forward", post(screens::forward))
         .fallback(screens::unknown)
         .layer(from_fn_with_state(state.clone(), login::guard))

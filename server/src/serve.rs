@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::accept::{self, Settings};
 use crate::aurea::screens::Screens;
-use crate::aurea::{Access, Assets};
+use crate::aurea::{Access, Assets, ByHand};
 use crate::backend::ServerBackend;
 use crate::bookkeeper::Bookkeeper;
 use crate::checkout::Checkouts;
@@ -344,6 +344,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             simulated,
             outbox: Arc::clone(&outbox),
             quarantine: Arc::clone(&quarantine),
+            by_hand: ByHand { store: Arc::clone(&store), outbox: Arc::clone(&outbox) },
         }),
         assets,
         gate: Arc::new(Gate {

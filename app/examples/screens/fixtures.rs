@@ -2,9 +2,13 @@
 
 use app::aurea::model::{
     Amount, Day, DeliveryItem, Figures, Filter, Forwarding, Frame, FunnelItem, FunnelPage, Moment,
-    ParkedItem, PaymentItem, Refused, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
+    ParkedItem, PaymentItem, PaymentState, Refused, SessionItem, SessionPage, SessionsPage, SourceItem,
+    State, Touch,
 };
 use app::aurea::{failed, funnel, funnels, login, not_found, session, sessions};
+
+#[path = "payments.rs"]
+mod payments;
 
 /// The moment of asking.
 pub(crate) const NOW: i64 = 1_795_474_865_250;
@@ -22,7 +26,7 @@ pub(crate) fn screens() -> Vec<Screen> {
         (name, Box::new(draw))
     }
     let empty = || SessionsPage { funnel: "ttr".into(), ..SessionsPage::default() };
-    vec![
+    let mut screens = vec![
         screen("login", || login(&frame(), "/aurea", None)),
         screen("login-refused", || {
             login(&frame(), &naughty(), Some("This token is not the one. Try again in 5 s."))
@@ -61,7 +65,9 @@ pub(crate) fn screens() -> Vec<Screen> {
         screen("not-found-hostile", || not_found(&frame(), &naughty())),
         screen("failed", || failed(&frame(), "The store does not answer: database is locked")),
         screen("failed-hostile", || failed(&frame(), &naughty())),
-    ]
+    ];
+    screens.extend(payments::screens());
+    screens
 }
 
 fn frame() -> Frame {
@@ -120,7 +126,11 @@ fn usd(minor: i64) -> Amount {
 fn figures(sessions: u64, checkouts: u64, conversions: u64) -> Figures {
     let revenue =
         if conversions == 0 { vec![] } else { vec![usd(i64::try_from(conversions).unwrap_or(0) * 9900)] };
-    Figures { sessions, checkouts, conversions, revenue }
+    let mut net = revenue.clone();
+    if conversions > 20 {
+        net.iter_mut().for_each(|net| net.minor -= 2 * 9900);
+    }
+    Figures { sessions, checkouts, conversions, revenue, net }
 }
 
 fn named(funnel: &str) -> FunnelItem {
@@ -196,6 +206,8 @@ fn list(length: i64) -> Vec<SessionItem> {
                 source: sources[nth % 5].map(str::to_owned),
                 campaign: (nth % 5 == 3).then(|| "black-friday".to_owned()),
                 value: (state == State::Converted).then(|| usd(9900)),
+                net: (state == State::Converted).then(|| usd(if nth % 2 == 0 { 9900 } else { 8900 })),
+                test: at == 17,
                 bot: (at == 7).then(|| "a crawler of a search engine".to_owned()),
             }
         })
@@ -291,8 +303,7 @@ fn page(state: State, told: &[Told<'_>]) -> SessionPage {
             state,
             source: Some("google".into()),
             campaign: Some("black-friday".into()),
-            value: None,
-            bot: None,
+            ..SessionItem::default()
         },
         total_seconds: (last_at - start) / S,
         touch: Touch {
@@ -370,12 +381,19 @@ fn payment(session: Option<&str>) -> PaymentItem {
         event_type: event_type.into(),
         state: state.into(),
         received_at: NOW - 5 * MIN,
+        body: None,
     };
     PaymentItem {
         provider: "whop".into(),
         payment_id: "pay_9vQn2Xw".into(),
-        kind: "first".into(),
+        renewal: false,
         amount: Ok(Some(usd(9900))),
+        net: Some(usd(9900)),
+        state: PaymentState::Paid,
+        test: false,
+        reconciled: false,
+        joined_at: None,
+        elsewhere: false,
         paid_at: NOW - 5 * MIN,
         session_id: session.map(str::to_owned),
         deliveries: vec![
@@ -441,6 +459,8 @@ fn hostile_item() -> SessionItem {
         source: Some(naughty()),
         campaign: Some(wide()),
         value: Some(usd(i64::MIN)),
+        net: Some(usd(i64::MAX)),
+        test: false,
         bot: Some(naughty()),
     }
 }
@@ -449,8 +469,14 @@ fn hostile_payment() -> PaymentItem {
     PaymentItem {
         provider: naughty(),
         payment_id: naughty(),
-        kind: naughty(),
+        renewal: true,
         amount: Err(naughty()),
+        net: None,
+        state: PaymentState::Unclear,
+        test: true,
+        reconciled: true,
+        joined_at: Some(i64::MIN),
+        elsewhere: false,
         paid_at: i64::MAX,
         session_id: Some(naughty()),
         deliveries: vec![DeliveryItem {
@@ -458,13 +484,19 @@ fn hostile_payment() -> PaymentItem {
             event_type: wide(),
             state: "unparsable".into(),
             received_at: i64::MIN,
+            body: None,
         }],
     }
 }
 
 fn hostile_funnel() -> FunnelPage {
-    let huge =
-        Figures { sessions: u64::MAX, checkouts: 1, conversions: u64::MAX, revenue: vec![usd(i64::MAX); 3] };
+    let huge = Figures {
+        sessions: u64::MAX,
+        checkouts: 1,
+        conversions: u64::MAX,
+        revenue: vec![usd(i64::MAX); 3],
+        net: vec![usd(i64::MIN)],
+    };
     let mut page = funnel_page();
     page.item.funnel = naughty();
     page.item.figures = huge.clone();

@@ -92,7 +92,7 @@ pub(super) fn figures(caption: &'static str, days: &[Day]) -> impl IntoView + us
                     <td class="number">{format::count(figures.checkouts)}</td>
                     <td class="number">{format::count(figures.conversions)}</td>
                     <td class="number">{table::rate(figures)}</td>
-                    <td class="number">{table::amounts(&figures.revenue)}</td>
+                    <td class="number">{table::earned(&figures.revenue, &figures.net)}</td>
                 </tr>
             }
         })

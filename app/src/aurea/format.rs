@@ -32,14 +32,15 @@ pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
 
 /// Minor units with the currency's digits: `1,299.00 USD`, `5,000 JPY`.
 pub(super) fn money(amount: &Amount) -> String {
+    let currency: String = amount.currency.chars().take(12).collect(); // a code has three
     let sign = if amount.minor < 0 { "−" } else { "" };
     let minor = amount.minor.unsigned_abs();
     let digits = usize::from(amount.digits.min(18));
     if digits == 0 {
-        return format!("{sign}{} {}", count(minor), amount.currency);
+        return format!("{sign}{} {currency}", count(minor));
     }
     let unit = 10_u64.pow(u32::from(amount.digits.min(18)));
-    format!("{sign}{}.{:0digits$} {}", count(minor / unit), minor % unit, amount.currency)
+    format!("{sign}{}.{:0digits$} {currency}", count(minor / unit), minor % unit)
 }
 
 /// A share with one digit, `2.5 %`; small shares are never shown as nothing.

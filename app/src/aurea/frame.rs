@@ -13,13 +13,28 @@ pub(super) struct Place {
     pub(super) title: String,
     /// The steps before it: label and address.
     pub(super) way: Vec<(String, String)>,
+    /// The funnel that it is a screen of, and under which of its tabs.
+    pub(super) tab: Option<(String, Tab)>,
     /// Whether nobody is logged in, so that there is no way and no logout.
     pub(super) outside: bool,
     /// Where news of an open timeline come from; then the page loads the script.
     pub(super) live: Option<String>,
 }
 
+/// The tabs of a funnel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    Overview,
+    Sessions,
+    Payments,
+}
+
 impl Place {
+    /// The screen stands under this tab of the funnel.
+    pub(super) fn under(self, funnel: &str, tab: Tab) -> Self {
+        Self { tab: Some((funnel.to_owned(), tab)), ..self }
+    }
+
     /// A screen that has `way` before it.
     pub(super) fn new<const N: usize>(title: &str, way: [(&str, String); N]) -> Self {
         let way = way.into_iter().map(|(label, path)| (text::cut(label, 60), path)).collect();
@@ -40,6 +55,7 @@ pub(super) fn document(frame: &Frame, place: Place, content: AnyView) -> String 
         view! { <p class="notice">"The checkout is simulated: no real money moves."</p> }
     });
     let live = place.live.is_some();
+    let tabs = place.tab.map(|(funnel, tab)| tabs(&funnel, tab, place.way.len() < 3));
     let main = match place.live {
         Some(source) => view! { <main id="live" data-live=source tabindex="-1">{content}</main> }.into_any(),
         None => view! { <main id="content" tabindex="-1">{content}</main> }.into_any(),
@@ -66,6 +82,7 @@ pub(super) fn document(frame: &Frame, place: Place, content: AnyView) -> String 
                         {(!place.outside)
                             .then(|| view! { {way(place.way, place.title)} {live.then(live_mark)} {logout()} })}
                     </div>
+                    {tabs}
                     {simulated}
                 </header>
                 {main}
@@ -84,6 +101,23 @@ fn way(way: Vec<(String, String)>, here: String) -> impl IntoView {
             <ol>{steps}<li><span aria-current="page"><bdi>{here}</bdi></span></li></ol>
         </nav>
     }
+}
+
+/// The screens of a funnel side by side. `here` says whether the screen is the tab itself, or one below it.
+fn tabs(funnel: &str, current: Tab, here: bool) -> impl IntoView + use<> {
+    let tabs = [
+        (Tab::Overview, "Overview", paths::funnel(funnel)),
+        (Tab::Sessions, "Sessions", paths::sessions(funnel)),
+        (Tab::Payments, "Payments", paths::payments(funnel)),
+    ];
+    let tabs: Vec<_> = tabs
+        .into_iter()
+        .map(|(tab, label, path)| {
+            let current = (tab == current).then_some(if here { "page" } else { "true" });
+            view! { <li><a href=path aria-current=current>{label}</a></li> }
+        })
+        .collect();
+    view! { <nav class="tabs" aria-label="Funnel"><ul>{tabs}</ul></nav> }
 }
 
 /// Says whether the page refreshes itself; the script fills it. Without JavaScript there is a link.

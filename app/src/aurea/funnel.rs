@@ -2,24 +2,23 @@
 
 use leptos::prelude::*;
 
-use super::frame::{Place, document};
+use super::frame::{Place, Tab, document};
 use super::funnels::{no_session_yet, tiles};
 use super::model::{Frame, FunnelPage, SourceItem};
 use super::refused::refused;
-use super::{chart, format, paths, payments, table, text, told};
+use super::{chart, format, money, paths, table, text, told};
 
 /// `/aurea/funnels/{funnel}`
 pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
     let item = &page.item;
-    let sessions = paths::sessions(&item.funnel);
-    let unattributed = payments::unattributed(&page.unattributed, page.more_unattributed, frame.now);
-    let is_news = payments::has_new(&page.unattributed, frame.now);
+    let unattributed =
+        money::unattributed(&page.unattributed, page.more_unattributed, &item.funnel, frame.now);
+    let is_news = money::has_new(&page.unattributed, frame.now);
     let (news, known) = if is_news { (unattributed, None) } else { (None, unattributed) };
     let content = view! {
         <div class="head">
             <h1>{text::value(&item.funnel)}</h1>
             <p class="soft">"Last 30 days, UTC"</p>
-            <a class="button quiet" href=sessions>"All sessions"</a>
         </div>
         {refused(frame)}
         {told::cards(&frame.forwarding, &item.funnel, frame.now)}
@@ -34,7 +33,8 @@ pub fn funnel(frame: &Frame, page: &FunnelPage) -> String {
         {known}
         {newest(page, frame.now)}
     };
-    document(frame, Place::new(&item.funnel, [("Funnels", paths::FUNNELS.to_owned())]), content.into_any())
+    let place = Place::new(&item.funnel, [("Funnels", paths::FUNNELS.to_owned())]);
+    document(frame, place.under(&item.funnel, Tab::Overview), content.into_any())
 }
 
 fn no_conversion_yet(page: &FunnelPage) -> Option<impl IntoView + use<>> {
@@ -91,7 +91,7 @@ fn source_row(funnel: &str, item: &SourceItem) -> impl IntoView + use<> {
             <td class="number wide-only">{format::count(figures.checkouts)}</td>
             <td class="number">{format::count(figures.conversions)}</td>
             <td class="number wide-only">{table::rate(figures)}</td>
-            <td class="number">{table::amounts(&figures.revenue)}</td>
+            <td class="number">{table::earned(&figures.revenue, &figures.net)}</td>
         </tr>
     }
 }

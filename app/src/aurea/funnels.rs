@@ -47,7 +47,7 @@ pub(super) fn tiles(figures: &Figures) -> impl IntoView + use<> {
                 {of_checkouts}
             </div>
             <div><dt>"Conversion rate"</dt><dd>{table::rate(figures)}</dd><dd class="aside">"of sessions"</dd></div>
-            <div><dt>"Revenue"</dt><dd>{table::amounts(&figures.revenue)}</dd></div>
+            <div><dt>"Revenue"</dt><dd>{table::earned(&figures.revenue, &figures.net)}</dd></div>
         </dl>
     }
 }

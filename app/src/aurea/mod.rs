@@ -6,16 +6,21 @@
 //! screen; `timeline` decides what stands on a session's line, `words` says it.
 
 mod chart;
+mod filters;
 mod format;
 mod frame;
 mod funnel;
 mod funnels;
 mod icons;
+mod joining;
+mod later;
 mod login;
 pub mod model;
 mod moments;
+mod money;
 mod notice;
 mod paths;
+mod payment;
 mod payments;
 mod refused;
 mod session;
@@ -30,6 +35,9 @@ pub use self::funnel::funnel;
 pub use self::funnels::funnels;
 pub use self::login::login;
 pub use self::notice::{failed, not_found};
+pub use self::paths::payment as payment_path;
+pub use self::payment::payment;
+pub use self::payments::payments;
 pub use self::session::session;
 pub use self::sessions::sessions;
 

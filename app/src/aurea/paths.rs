@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::model::Filter;
+use super::model::{Filter, PaymentsFilter};
 
 /// All funnels.
 pub(super) const FUNNELS: &str = "/aurea";
@@ -21,6 +21,22 @@ pub(super) fn sessions(funnel: &str) -> String {
 pub(super) fn filtered(funnel: &str, filter: &Filter, cursor: Option<&str>) -> String {
     let fields = fields(filter).map(|(name, _, value)| (name, value));
     with_query(sessions(funnel), fields.into_iter().chain([("cursor", cursor.unwrap_or_default())]))
+}
+
+/// All payments of a funnel.
+pub(super) fn payments(funnel: &str) -> String {
+    format!("/aurea/funnels/{}/payments", encoded(funnel))
+}
+
+/// The payments of a funnel that pass `filter`, from `cursor` on.
+pub(super) fn filtered_payments(funnel: &str, filter: &PaymentsFilter, cursor: Option<&str>) -> String {
+    let fields = payment_fields(filter).map(|(name, _, value)| (name, value));
+    with_query(payments(funnel), fields.into_iter().chain([("cursor", cursor.unwrap_or_default())]))
+}
+
+/// One payment.
+pub fn payment(funnel: &str, provider: &str, payment_id: &str) -> String {
+    format!("/aurea/funnels/{}/payments/{}/{}", encoded(funnel), encoded(provider), encoded(payment_id))
 }
 
 /// One session.
@@ -49,6 +65,30 @@ pub(super) fn fields(filter: &Filter) -> [(&'static str, &'static str, &str); 7]
         ("to", "Active to", &filter.to),
         ("anonymousId", "Visitor", &filter.anonymous_id),
     ]
+}
+
+/// The fields of the payments' filter: name in the query, label, value.
+pub(super) fn payment_fields(filter: &PaymentsFilter) -> [(&'static str, &'static str, &str); 5] {
+    [
+        ("state", "State", &filter.state),
+        ("provider", "Provider", &filter.provider),
+        ("session", "Session", &filter.session),
+        ("from", "Paid from", &filter.from),
+        ("to", "Paid to", &filter.to),
+    ]
+}
+
+/// `filter` without the field that the query calls `name`.
+pub(super) fn payments_without(filter: &PaymentsFilter, name: &str) -> PaymentsFilter {
+    let mut filter = filter.clone();
+    match name {
+        "state" => filter.state.clear(),
+        "provider" => filter.provider.clear(),
+        "session" => filter.session.clear(),
+        "from" => filter.from.clear(),
+        _ => filter.to.clear(),
+    }
+    filter
 }
 
 /// `filter` without the field that the query calls `name`.
@@ -107,6 +147,30 @@ mod tests {
             filtered("t/r", &Filter::default(), Some("x=")),
             "/aurea/funnels/t%2Fr/sessions?cursor=x%3D"
         );
+    }
+
+    #[test]
+    fn an_id_of_a_providers_is_one_step_of_the_path() {
+        assert_eq!(
+            payment("ttr", "shopify", "gid://shopify/Order/1?x=#y"),
+            "/aurea/funnels/ttr/payments/shopify/gid%3A%2F%2Fshopify%2FOrder%2F1%3Fx%3D%23y"
+        );
+    }
+
+    #[test]
+    fn each_field_of_the_payments_filter_can_be_taken_away() {
+        let all = PaymentsFilter {
+            state: "paid".into(),
+            provider: "whop".into(),
+            session: "with".into(),
+            from: "f".into(),
+            to: "t".into(),
+        };
+        for (name, ..) in payment_fields(&all) {
+            let rest = payments_without(&all, name);
+            assert_eq!(payment_fields(&rest).iter().filter(|(_, _, value)| value.is_empty()).count(), 1);
+            assert!(payment_fields(&rest).iter().any(|(other, _, value)| *other == name && value.is_empty()));
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::frame::{Place, document};
+use super::frame::{Place, Tab, document};
 use super::model::{Carried, CheckoutItem, Filter, Frame, SessionPage, Touch};
-use super::{format, moments, paths, payments, table, text};
+use super::{format, moments, money, paths, table, text};
 
 /// `/aurea/funnels/{funnel}/sessions/{sessionId}`
 pub fn session(frame: &Frame, page: &SessionPage) -> String {
@@ -12,7 +12,7 @@ pub fn session(frame: &Frame, page: &SessionPage) -> String {
     let content = view! {
         {head(page, frame.now)}
         {moments::timeline(page, frame.now)}
-        {payments::of_session(&page.payments, frame.now)}
+        {money::of_session(&page.payments, &page.funnel, frame.now)}
         {others(page, frame.now)}
         {raw(page)}
     };
@@ -21,16 +21,12 @@ pub fn session(frame: &Frame, page: &SessionPage) -> String {
         (page.funnel.as_str(), paths::funnel(&page.funnel)),
         ("Sessions", paths::sessions(&page.funnel)),
     ];
-    let place = Place::new(&text::short_id(&page.item.session_id), way);
+    let place = Place::new(&text::short_id(&page.item.session_id), way).under(&page.funnel, Tab::Sessions);
     document(frame, Place { live: Some(format!("{path}/live")), ..place }, content.into_any())
 }
 
 fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
     let item = &page.item;
-    let value = item
-        .value
-        .as_ref()
-        .map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
     let visitor = match &item.anonymous_id {
         Some(id) => {
             let filter = Filter { anonymous_id: id.clone(), ..Filter::default() };
@@ -55,7 +51,7 @@ fn head(page: &SessionPage, now: i64) -> impl IntoView + use<> {
         </div>
         <section class="card" aria-label="The session in short">
             <dl class="tiles">
-                <div><dt>"Value"</dt><dd class=item.value.is_some().then_some("worth")>{value}</dd></div>
+                <div><dt>"Value"</dt><dd class=table::is_worth(item).then_some("worth")>{table::value(item)}</dd></div>
                 <div><dt>"Started"</dt><dd>{table::time(now, item.started_at)}</dd></div>
                 <div><dt>"Duration"</dt><dd>{format::duration(page.total_seconds)}</dd></div>
                 {converted}

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::frame::{Place, document};
+use super::filters::{self, Chip, date, listed, select};
+use super::frame::{Place, Tab, document};
 use super::funnels::no_session_yet;
 use super::model::{Filter, Frame, SessionsPage, State};
 use super::{paths, table, text};
@@ -21,7 +22,7 @@ pub fn sessions(frame: &Frame, page: &SessionsPage) -> String {
         {paging(page)}
     };
     let way = [("Funnels", paths::FUNNELS.to_owned()), (page.funnel.as_str(), paths::funnel(&page.funnel))];
-    document(frame, Place::new("Sessions", way), content.into_any())
+    document(frame, Place::new("Sessions", way).under(&page.funnel, Tab::Sessions), content.into_any())
 }
 
 fn list(page: &SessionsPage, now: i64) -> AnyView {
@@ -75,78 +76,27 @@ fn form(page: &SessionsPage) -> impl IntoView + use<> {
     }
 }
 
-fn select(
-    name: &'static str,
-    label: &'static str,
-    chosen: &str,
-    options: &[(&'static str, &'static str)],
-) -> impl IntoView + use<> {
-    let options: Vec<_> = (options.iter())
-        .map(|(value, label)| view! { <option value=*value selected=*value == chosen>{*label}</option> })
-        .collect();
-    view! { <label>{label}<select name=name>{options}</select></label> }
-}
-
-fn listed(
-    name: &'static str,
-    label: &'static str,
-    value: &str,
-    choices: Vec<String>,
-) -> impl IntoView + use<> {
-    let id = format!("{name}s");
-    let choices: Vec<_> =
-        choices.into_iter().map(|choice| view! { <option value=choice></option> }).collect();
-    view! {
-        <label>
-            {label}
-            <input type="text" name=name value=text::line(value) list=id.clone() placeholder="Any" autocomplete="off"/>
-        </label>
-        <datalist id=id>{choices}</datalist>
-    }
-}
-
-fn date(name: &'static str, label: &'static str, value: &str) -> impl IntoView + use<> {
-    view! { <label>{label}<input type="date" name=name value=text::line(value)/></label> }
-}
-
 /// What is asked for, each a link that takes it away.
 fn chips(page: &SessionsPage) -> Option<impl IntoView + use<>> {
-    let chips: Vec<_> = (paths::fields(&page.filter).into_iter())
-        .filter(|(_, _, value)| !value.is_empty())
-        .map(|(name, label, value)| chip(page, name, label, value))
-        .collect();
-    let all = paths::sessions(&page.funnel);
-    let clear = (chips.len() > 1).then(|| view! { <li><a class="all" href=all>"Remove all"</a></li> });
-    (!chips.is_empty()).then(|| view! { <ul class="chips" aria-label="Active filters">{chips}{clear}</ul> })
-}
-
-fn chip(page: &SessionsPage, name: &str, label: &'static str, value: &str) -> impl IntoView + use<> {
-    let shown = match (name, value) {
-        ("converted", "true") => "Yes".to_owned(),
-        ("converted", "false") => "No".to_owned(),
-        ("state", "checkout") => table::state_name(State::Checkout).to_owned(),
-        ("anonymousId", id) => text::short_id(id),
-        (_, value) => text::cut(value, 60),
-    };
-    let removed = paths::filtered(&page.funnel, &paths::without(&page.filter, name), None);
-    view! {
-        <li>
-            <a class="chip" href=removed>
-                <span class="unseen">"Remove filter "</span>
-                <span class="soft">{label}</span><bdi>{shown}</bdi><span class="cross" aria-hidden="true">"×"</span>
-            </a>
-        </li>
-    }
+    let asked = paths::fields(&page.filter).into_iter().filter(|(_, _, value)| !value.is_empty());
+    let chips = asked.map(|(name, label, value)| {
+        let shown = match (name, value) {
+            ("converted", "true") => "Yes".to_owned(),
+            ("converted", "false") => "No".to_owned(),
+            ("state", "checkout") => table::state_name(State::Checkout).to_owned(),
+            ("anonymousId", id) => text::short_id(id),
+            (_, value) => text::cut(value, 60),
+        };
+        let path = paths::filtered(&page.funnel, &paths::without(&page.filter, name), None);
+        Chip { label, shown, path }
+    });
+    filters::chips(chips.collect(), paths::sessions(&page.funnel))
 }
 
 fn paging(page: &SessionsPage) -> Option<impl IntoView + use<>> {
-    let next = page.next_cursor.as_deref().map(|cursor| {
-        let path = paths::filtered(&page.funnel, &page.filter, Some(cursor));
-        view! { <a class="button quiet" rel="next" href=path>"Next page"</a> }
-    });
-    let first = page.continued.then(|| {
-        view! { <a class="button quiet" href=paths::filtered(&page.funnel, &page.filter, None)>"First page"</a> }
-    });
-    (next.is_some() || first.is_some())
-        .then(|| view! { <nav class="paging" aria-label="Pages">{first}{next}</nav> })
+    let path = |cursor| paths::filtered(&page.funnel, &page.filter, cursor);
+    filters::paging(
+        page.continued.then(|| path(None)),
+        page.next_cursor.as_deref().map(|cursor| path(Some(cursor))),
+    )
 }

@@ -44,15 +44,37 @@ pub(super) fn badge(item: &SessionItem) -> impl IntoView + use<> {
 /// What a session of a crawler or an automated browser is called in the place of its state.
 const BOT: &str = "Bot";
 
-/// One amount for each currency, each on its line.
-pub(super) fn amounts(amounts: &[Amount]) -> AnyView {
-    if amounts.is_empty() {
+/// What came in, one amount for each currency, each on its line; below it what is left, where that is another.
+pub(super) fn earned(revenue: &[Amount], net: &[Amount]) -> AnyView {
+    if revenue.is_empty() {
         return view! { <span class="none">{format::NONE}</span> }.into_any();
     }
-    let lines: Vec<_> = (amounts.iter())
-        .map(|a| view! { <span class="amount">{text::line(&format::money(a))}</span> })
+    let lines: Vec<_> = (revenue.iter())
+        .map(|came| {
+            let left = net.iter().find(|left| left.currency == came.currency && left.minor != came.minor);
+            view! { <span class="amount">{text::line(&format::money(came))}</span>{left.map(net_line)} }
+        })
         .collect();
     lines.into_any()
+}
+
+/// What is left of an amount.
+pub(super) fn net_line(left: &Amount) -> impl IntoView + use<> {
+    view! { <span class="amount net">{format!("net {}", text::line(&format::money(left)))}</span> }
+}
+
+/// What a session brought, and what is left of it.
+pub(super) fn value(item: &SessionItem) -> AnyView {
+    match (&item.value, &item.net) {
+        _ if item.test => view! { <span class="none">"Test"</span> }.into_any(),
+        (Some(value), net) => earned(std::slice::from_ref(value), net.as_slice()),
+        (None, _) => view! { <span class="none">{format::NONE}</span> }.into_any(),
+    }
+}
+
+/// Whether a session brought money.
+pub(super) fn is_worth(item: &SessionItem) -> bool {
+    item.value.is_some() && !item.test
 }
 
 /// A visitor's id in short.
@@ -109,10 +131,6 @@ pub(super) fn sessions(
 fn row(funnel: &str, item: &SessionItem, now: i64) -> impl IntoView + use<> {
     let who = item.anonymous_id.as_deref().map_or_else(|| "No id".to_owned(), text::short_id);
     let label = format!("{who}: session of {}", format::ago(now, item.started_at));
-    let value = item
-        .value
-        .as_ref()
-        .map_or_else(|| format::NONE.to_owned(), |value| text::line(&format::money(value)));
     view! {
         <tr role="row">
             <td role="cell" class="state">{badge(item)}</td>
@@ -129,7 +147,7 @@ fn row(funnel: &str, item: &SessionItem, now: i64) -> impl IntoView + use<> {
             <td role="cell" class="number events">
                 {format::count(item.events)}<span class="unit">{if item.events == 1 { " event" } else { " events" }}</span>
             </td>
-            <td role="cell" class=if item.value.is_some() { "number worth" } else { "number worth none" }>{value}</td>
+            <td role="cell" class=if is_worth(item) { "number worth" } else { "number worth none" }>{value(item)}</td>
         </tr>
     }
 }

@@ -60,19 +60,35 @@ pub(super) fn sentence(step: &Step<'_>) -> Sentence {
             money(Icon::Checkout, Weight::Strong, "Went to the checkout", moment, &["price"])
         }
         name::CHECKOUT_RETURNED => known(Icon::Return, Weight::Plain, "Came back from the checkout"),
-        name::CHECKOUT_COMPLETED => money(Icon::Paid, Weight::Money, "Paid", moment, &["revenue"]),
-        name::CHECKOUT_FAILED => {
-            money(Icon::Failed, Weight::Loss, "The payment failed", moment, &["revenue"])
+        name::CHECKOUT_COMPLETED if fact(moment, &["test"]) == Some("true") => {
+            money(Icon::Paid, Weight::Plain, "Paid in the provider's test mode", moment, &["revenue"])
         }
+        name::CHECKOUT_COMPLETED => money(Icon::Paid, Weight::Money, "Paid", moment, &["revenue"]),
+        name::CHECKOUT_FAILED => failed(moment),
         name::PAYMENT_REFUNDED => {
-            money(Icon::Refund, Weight::Loss, "Refunded", moment, &["amount", "revenue"])
+            let (weight, says) = match (fact(moment, &["status"]), fact(moment, &["allSoFar"])) {
+                (Some("failed"), _) => (Weight::Plain, "The refund did not go through"),
+                (_, Some("true")) => (Weight::Loss, "Refunded so far"),
+                _ => (Weight::Loss, "Refunded"),
+            };
+            money(Icon::Refund, weight, says, moment, &["amount", "revenue"])
         }
         name::PAYMENT_DISPUTED => {
-            money(Icon::Dispute, Weight::Loss, "Disputed", moment, &["amount", "revenue"])
+            let (weight, says) = match fact(moment, &["status"]) {
+                Some("warning") => (Weight::Loss, "The buyer's bank asks about the payment"),
+                Some("won") => (Weight::Money, "The dispute was won"),
+                Some("lost") => (Weight::Loss, "The dispute was lost"),
+                _ => (Weight::Loss, "The buyer disputes the payment"),
+            };
+            money(Icon::Dispute, weight, says, moment, &["amount", "revenue"])
         }
-        name::SUBSCRIPTION_RENEWED => {
-            money(Icon::Renewal, Weight::Money, "Renewed", moment, &["amount", "revenue"])
-        }
+        name::SUBSCRIPTION_RENEWED => money(
+            Icon::Renewal,
+            Weight::Money,
+            "The subscription was renewed",
+            moment,
+            &["amount", "revenue"],
+        ),
         name::SESSION_END if fact(moment, &["converted"]) == Some("true") => {
             known(Icon::Closed, Weight::Plain, "The session ended with the conversion")
         }
@@ -83,6 +99,17 @@ pub(super) fn sentence(step: &Step<'_>) -> Sentence {
 
 fn plain(icon: Icon, weight: Weight, says: String, quote: Option<&str>) -> Sentence {
     Sentence { icon, weight, says, quote: quote.map(str::to_owned), rest: None }
+}
+
+/// A try to pay that came to nothing, with the provider's reason.
+fn failed(moment: &Moment) -> Sentence {
+    let reason = fact(moment, &["reason"]).filter(|reason| !reason.is_empty());
+    let (says, quote) = match reason {
+        Some("expired") => ("The checkout expired", None),
+        Some(reason) => ("The payment failed:", Some(reason.replace('_', " "))),
+        None => ("The payment failed", None),
+    };
+    Sentence { quote, ..money(Icon::Failed, Weight::Loss, says, moment, &["revenue"]) }
 }
 
 fn money(icon: Icon, weight: Weight, says: &str, moment: &Moment, names: &[&str]) -> Sentence {
@@ -158,6 +185,31 @@ mod tests {
         for custom in ["video_muted", "scroll_depth_foo"] {
             assert_eq!(said(&[(custom, &[])]), custom, "only looks like one of ours");
         }
+    }
+
+    #[test]
+    fn what_happens_to_money_later_is_said_with_its_amount() {
+        let usd = |name: &'static str, facts: &[(&'static str, &'static str)]| {
+            said(&[(name, &[&[("amount", "10"), ("currency", "USD")], facts].concat())])
+        };
+        assert_eq!(usd("payment_refunded", &[]), "Refunded 10 USD");
+        assert_eq!(usd("payment_refunded", &[("allSoFar", "true")]), "Refunded so far 10 USD");
+        assert_eq!(usd("payment_refunded", &[("status", "failed")]), "The refund did not go through 10 USD");
+        for (status, says) in [
+            ("warning", "The buyer's bank asks about the payment"),
+            ("open", "The buyer disputes the payment"),
+            ("won", "The dispute was won"),
+            ("lost", "The dispute was lost"),
+        ] {
+            assert_eq!(usd("payment_disputed", &[("status", status)]), format!("{says} 10 USD"));
+        }
+        assert_eq!(usd("subscription_renewed", &[]), "The subscription was renewed 10 USD");
+        let why = |reason| said(&[("checkout_failed", &[("reason", reason)])]);
+        assert_eq!(why("card_declined"), "The payment failed: card declined");
+        assert_eq!(why("expired"), "The checkout expired");
+        assert_eq!(said(&[("checkout_failed", &[])]), "The payment failed");
+        let test = [("revenue", "99"), ("currency", "USD"), ("test", "true")];
+        assert_eq!(said(&[("checkout_completed", &test)]), "Paid in the provider's test mode 99 USD");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access::Owner;
-use super::filter::SessionsQuery;
+use super::filter::{PaymentsQuery, SessionsQuery};
 use crate::clock::now;
 use crate::domain::event::FunnelId;
 use crate::error::ApiError;
@@ -60,6 +60,9 @@ pub async fn payments(
     _: Owner,
     State(report): State<Report>,
     Path(funnel): Path<String>,
+    query: Result<Query<PaymentsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(report.payments(&funnel_of(funnel)?).await?))
+    let Query(query) = query.map_err(|rejection| bad("query", rejection.body_text()))?;
+    let (wanted, after) = query.parse().map_err(|fault| bad(fault.field, fault.message))?;
+    Ok(Json(report.payments(&funnel_of(funnel)?, &wanted, after).await?))
 }

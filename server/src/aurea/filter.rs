@@ -1,15 +1,16 @@
-//! The query of a list of sessions, the same for JSON and screen: what was asked for, as text, and what it means.
+//! The queries of lists, the same for JSON and screen: what was asked for, as text, and what it means.
 
-use app::aurea::model::Filter;
+use app::aurea::model::{Filter, PaymentsFilter};
 use app::event::AnonymousId;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::domain::Millis;
+use crate::domain::ledger::{PaymentKind, PaymentState};
 use crate::domain::session::State;
-use crate::report::parse_cursor;
-use crate::store::{SessionCursor, SessionFilter, Visitors};
+use crate::report::{parse_cursor, parse_payment_cursor};
+use crate::store::{PaymentCursor, PaymentQuery, SessionCursor, SessionFilter, Visitors};
 
 /// The source that stands for none.
 const DIRECT: &str = "(direct)";
@@ -30,6 +31,48 @@ pub struct SessionsQuery {
     to: String,
     /// Where the page goes on.
     cursor: String,
+}
+
+/// A query of a list of payments.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PaymentsQuery {
+    state: String,
+    provider: String,
+    session: String,
+    from: String,
+    to: String,
+    /// Where the page goes on.
+    cursor: String,
+}
+
+/// What is asked for as a state and is none: renewals, and the provider's test mode.
+const RENEWAL: &str = "renewal";
+const TEST: &str = "test";
+
+impl PaymentsQuery {
+    /// What was asked for, as text.
+    pub fn asked(self) -> PaymentsFilter {
+        let Self { state, provider, session, from, to, .. } = self;
+        PaymentsFilter { state, provider, session, from, to }
+    }
+
+    /// What it means.
+    pub fn parse(&self) -> Result<(PaymentQuery, Option<PaymentCursor>), QueryFault> {
+        let state = given(&self.state);
+        let query = PaymentQuery {
+            state: state.filter(|state| ![RENEWAL, TEST].contains(state)).map(payment_state).transpose()?,
+            kind: state.filter(|state| *state == RENEWAL).map(|_| PaymentKind::Renewal),
+            tests: state == Some(TEST),
+            provider: given(&self.provider).map(str::to_owned),
+            attributed: given(&self.session).map(attributed).transpose()?,
+            from: given(&self.from).map(|day| midnight("from", day, 0)).transpose()?,
+            before: given(&self.to).map(|day| midnight("to", day, 1)).transpose()?,
+        };
+        let cursor = given(&self.cursor)
+            .map(|text| parse_payment_cursor(text).ok_or_else(|| fault("cursor", "is not one of ours")));
+        Ok((query, cursor.transpose()?))
+    }
 }
 
 /// What is wrong with a query.
@@ -93,6 +136,21 @@ fn state(text: &str) -> Result<State, QueryFault> {
     found.ok_or_else(|| fault("state", "must be active, checkout, converted, abandoned, ended or bot"))
 }
 
+fn payment_state(text: &str) -> Result<PaymentState, QueryFault> {
+    PaymentState::parse(text).ok_or_else(|| {
+        let states = PaymentState::ALL.map(PaymentState::as_str).join(", ");
+        fault("state", format!("must be {states}, renewal or test"))
+    })
+}
+
+fn attributed(text: &str) -> Result<bool, QueryFault> {
+    match text {
+        "with" => Ok(true),
+        "without" => Ok(false),
+        _ => Err(fault("session", "must be with or without")),
+    }
+}
+
 /// The beginning of a day, UTC, so many days later.
 fn midnight(field: &'static str, day: &str, later: i32) -> Result<Millis, QueryFault> {
     let wrong = |_| fault(field, "must be a day such as 2026-01-31");
@@ -131,6 +189,25 @@ mod tests {
     fn direct_is_a_source_of_its_own() {
         assert_eq!(query("source", "(direct)").parse().unwrap().0.source, Some(None));
         assert_eq!(query("source", "news").parse().unwrap().0.source, Some(Some("news".to_owned())));
+    }
+
+    #[test]
+    fn a_payments_query_says_state_kind_or_test() {
+        let parsed = |value: &str| {
+            let query: PaymentsQuery = serde_json::from_value(serde_json::json!({"state": value})).unwrap();
+            query.parse().map(|(query, _)| (query.state, query.kind, query.tests))
+        };
+        assert_eq!(parsed(""), Ok((None, None, false)));
+        assert_eq!(parsed("renewal"), Ok((None, Some(PaymentKind::Renewal), false)));
+        assert_eq!(parsed("test"), Ok((None, None, true)));
+        assert_eq!(parsed("refunded"), Ok((Some(PaymentState::Refunded), None, false)));
+        assert_eq!(parsed("lent").unwrap_err().field, "state");
+        let cursor = PaymentsQuery { cursor: "5_whop_pay_1".into(), ..PaymentsQuery::default() };
+        assert_eq!(cursor.parse().unwrap().1, Some((5, "whop".into(), "pay_1".into())));
+        for field in ["session", "from", "to", "cursor"] {
+            let query: PaymentsQuery = serde_json::from_value(serde_json::json!({field: "x"})).unwrap();
+            assert_eq!(query.parse().unwrap_err().field, field);
+        }
     }
 
     #[test]

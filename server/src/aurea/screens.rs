@@ -13,6 +13,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use super::assets::Assets;
+use super::by_hand::ByHand;
 use super::filter::SessionsQuery;
 use super::login::{go_to, own_path};
 use crate::clock::now;
@@ -37,6 +38,8 @@ pub struct Screens {
     pub outbox: Arc<Outbox>,
     /// What is refused.
     pub quarantine: Arc<Quarantine>,
+    /// What the owner does.
+    pub by_hand: ByHand,
 }
 
 /// Where a long timeline goes on.
@@ -90,12 +93,16 @@ impl Screens {
     }
 
     /// `what` names the thing, such as `session`.
-    fn not_found(&self, what: &str) -> Response {
+    pub(super) fn not_found(&self, what: &str) -> Response {
         (StatusCode::NOT_FOUND, Html(app::aurea::not_found(&self.frame(now()), what))).into_response()
     }
 
     /// The screen, or what is shown instead.
-    fn answer(&self, now: Millis, answer: Result<impl FnOnce(&Frame) -> String, StoreError>) -> Response {
+    pub(super) fn answer(
+        &self,
+        now: Millis,
+        answer: Result<impl FnOnce(&Frame) -> String, StoreError>,
+    ) -> Response {
         match answer {
             Ok(render) => Html(render(&self.frame(now))).into_response(),
             Err(error) => self.failed(&error),

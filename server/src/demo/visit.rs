@@ -140,10 +140,32 @@ impl<'a> Visit<'a> {
         self.at
     }
 
-    /// Whop delivers something about a payment.
-    pub(super) fn delivered(&mut self, event_type: &str, billing_reason: &str, metadata: &Value) {
+    /// Whop delivers a payment; gives its id.
+    pub(super) fn delivered(&mut self, event_type: &str, billing_reason: &str, metadata: &Value) -> String {
         let (id, body) = delivery(self.landing, self.rng, self.at, event_type, billing_reason, metadata);
+        let payment: Value = serde_json::from_str(&body).unwrap_or_default();
         self.say(Said::Whop { id, body });
+        payment["data"]["id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Whop delivers what happened to all of a payment's money.
+    pub(super) fn disputed(&mut self, payment: &str) {
+        let total = self.landing.total.clone();
+        self.delivered_later("dispute.updated", "needs_response", &total, payment);
+    }
+
+    /// Whop delivers what happened to a payment's money.
+    pub(super) fn delivered_later(&mut self, event_type: &str, status: &str, amount: &Value, payment: &str) {
+        let (id, later) = (format!("msg_{}", letters(14, self.rng)), letters(14, self.rng));
+        let time = jiff::Timestamp::from_millisecond(self.at).unwrap_or_default().to_string();
+        let body = json!({
+            "id": id, "api_version": "v1", "timestamp": time, "type": event_type, "company_id": "biz_demo",
+            "data": {
+                "id": later, "status": status, "amount": amount, "currency": self.landing.currency,
+                "created_at": time, "payment": { "id": payment },
+            },
+        });
+        self.say(Said::Whop { id, body: body.to_string() });
     }
 
     fn say(&mut self, said: Said) {

@@ -62,8 +62,27 @@ enum Course {
 /// Payments that nobody here led to: somebody was given the bare link. One for so many visitors.
 const STRANGERS: u64 = 400;
 
-/// Members whose payment was renewed. One of so many visitors.
-const RENEWED: u64 = 600;
+/// What happens to a payment later. Each to one of so many visitors.
+const FATED: u64 = 600;
+
+/// What happens to a payment later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Renewed,
+    Refunded,
+    Disputed,
+}
+
+impl Fate {
+    fn of(number: u64) -> Option<Self> {
+        match number % FATED {
+            70 => Some(Self::Renewed),
+            170 => Some(Self::Refunded),
+            270 => Some(Self::Disputed),
+            _ => None,
+        }
+    }
+}
 
 impl Visitor {
     /// The visitor with this number. The first few of all are there right now; `most` is how many sessions may still
@@ -93,7 +112,7 @@ impl Visitor {
             let course = match (right_now, number % 2) {
                 (true, 0) => Course::AtCheckout,
                 (true, _) => Course::Reading,
-                (false, _) if number % RENEWED == 70 => Course::Pay,
+                (false, _) if Fate::of(number).is_some() => Course::Pay,
                 (false, _) => course(source, again > 0, rng),
             };
             let (query, referrer) = if again > 0 && rng.random_bool(0.5) {
@@ -102,7 +121,7 @@ impl Visitor {
                 (source.query(rng), source.referrer(rng))
             };
             let mut visit = Visit::begin(landing, rng, anonymous_id.clone(), at, query, referrer);
-            tell(&mut visit, landing, course, number % RENEWED == 70);
+            tell(&mut visit, landing, course, Fate::of(number));
             let end = visit.at;
             visitor.moments.append(&mut visit.moments);
             visitor.sessions += 1;
@@ -148,7 +167,7 @@ fn course(source: &Source, again: bool, rng: &mut StdRng) -> Course {
     }
 }
 
-fn tell(visit: &mut Visit<'_>, landing: &Landing, course: Course, renewed: bool) {
+fn tell(visit: &mut Visit<'_>, landing: &Landing, course: Course, fate: Option<Fate>) {
     match course {
         Course::Glance => return glance(visit),
         Course::Read => {
@@ -176,10 +195,10 @@ fn tell(visit: &mut Visit<'_>, landing: &Landing, course: Course, renewed: bool)
             visit.delivered("payment.failed", "one_time", &ids(visit, started_at));
             visit.wait(20..90);
             if visit.chance(35.0) {
-                pay(visit, started_at, false);
+                pay(visit, started_at, None);
             }
         }
-        Course::Pay => pay(visit, started_at, renewed),
+        Course::Pay => pay(visit, started_at, fate),
         _ => {}
     }
 }
@@ -254,13 +273,13 @@ fn ask(visit: &mut Visit<'_>, landing: &Landing) {
 }
 
 /// The delivery, the way back, and now and then what comes later.
-fn pay(visit: &mut Visit<'_>, started_at: Millis, renewed: bool) {
+fn pay(visit: &mut Visit<'_>, started_at: Millis, fate: Option<Fate>) {
     let ids = match visit.one_of(100) {
         0..3 => json!({}), // lost on the way: unattributed
         3..6 => json!({ metadata::ANONYMOUS_ID: visit.anonymous_id }),
         _ => ids(visit, started_at),
     };
-    visit.delivered("payment.succeeded", "one_time", &ids);
+    let payment = visit.delivered("payment.succeeded", "one_time", &ids);
     visit.wait(2..12);
     if visit.chance(85.0) {
         visit.turn_to("/thank-you");
@@ -272,9 +291,20 @@ fn pay(visit: &mut Visit<'_>, started_at: Millis, renewed: bool) {
         visit.wait(60..900);
         visit.told_by_key("library_opened", &json!({ "shelf": "Playbooks" }));
     }
-    if renewed {
-        visit.at += DAY;
-        visit.delivered("payment.succeeded", "subscription_cycle", &ids);
+    match fate {
+        Some(Fate::Renewed) => {
+            visit.at += DAY;
+            visit.delivered("payment.succeeded", "subscription_cycle", &ids);
+        }
+        Some(Fate::Refunded) => {
+            visit.wait(600..1200);
+            visit.delivered_later("refund.updated", "succeeded", &json!(10), &payment);
+        }
+        Some(Fate::Disputed) => {
+            visit.wait(600..1200);
+            visit.disputed(&payment);
+        }
+        None => {}
     }
 }
 

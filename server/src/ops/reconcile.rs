@@ -17,7 +17,7 @@ use crate::domain::money::Money;
 use crate::domain::outbox::Listener;
 use crate::domain::{DAY, Millis};
 use crate::provider::{ListError, Provider};
-use crate::store::{PaymentFilter, Store, StoreError};
+use crate::store::{Compared, PaymentFilter, Store, StoreError};
 
 /// Payments of ours that are looked for in the provider's list.
 const LOOKED_FOR: usize = 10_000;
@@ -107,8 +107,29 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Compares everything since `since`.
+    /// Compares everything since `since`, and remembers for the owner's screens what came of it.
     pub async fn reconcile(
+        &self,
+        provider: &dyn Provider,
+        since: Millis,
+        now: Millis,
+    ) -> Result<Comparison, ReconcileError> {
+        let compared = self.compare_all(provider, since, now).await;
+        let mut kept = Compared { provider: provider.name().to_owned(), at: now, ..Compared::default() };
+        match &compared {
+            Ok(comparison) => {
+                kept.listed = comparison.listed as u64;
+                kept.found = comparison.found.iter().map(line).collect();
+                kept.differences = comparison.differences.iter().map(ToString::to_string).collect();
+            }
+            Err(ReconcileError::List(error)) => kept.fault = Some(error.to_string()),
+            Err(ReconcileError::Store(_)) => return compared,
+        }
+        self.store.set_compared(kept).await?;
+        compared
+    }
+
+    async fn compare_all(
         &self,
         provider: &dyn Provider,
         since: Millis,
@@ -191,7 +212,7 @@ fn line(entry: &Entry) -> String {
             let state = dispute.state.as_str();
             format!("dispute {} ({state}), payment {}", dispute.dispute_id, dispute.of.payment_id)
         }
-        Entry::Conversion(_) | Entry::Name(_) => entry.about().payment_id.clone(),
+        Entry::Conversion(_) | Entry::Name(_) | Entry::Joined(_) => entry.about().payment_id.clone(),
     }
 }
 

@@ -97,6 +97,11 @@ impl Outbox {
         self.lanes.iter().map(|(lane, _)| lane.carrier.listener()).collect()
     }
 
+    /// Where they are, for people.
+    pub fn hosts(&self) -> Vec<String> {
+        self.lanes.iter().map(|(lane, _)| lane.carrier.host().to_owned()).collect()
+    }
+
     /// Sends what is parked or waits, once, and says how far that went after at most `patience`. The lanes do it, by what
     /// they always do.
     pub async fn drive(&self, patience: Duration) -> Result<Forwarded, StoreError> {

@@ -268,6 +268,9 @@ pub(super) fn payment_json(record: &PaymentRecord) -> Value {
         "provider": payment.key.provider,
         "test": payment.test,
         "reconciled": payment.reconciled,
+        "joinedByHandAt": record.joined_at,
+        "state": record.standing.state.as_str(),
+        "net": amount.ok().map(|paid| record.standing.left_of(*paid).major_json()),
         "refunds": record.refunds.iter().map(refund_json).collect::<Vec<_>>(),
         "disputes": record.disputes.iter().map(dispute_json).collect::<Vec<_>>(),
         "paymentId": payment.key.payment_id,
@@ -288,7 +291,7 @@ pub(super) fn unjoined_json(entry: &Entry) -> Option<Value> {
     match entry {
         Entry::Refund(refund) => Some(refund_json(refund)),
         Entry::Dispute(dispute) => Some(dispute_json(dispute)),
-        Entry::Payment(_) | Entry::Conversion(_) | Entry::Name(_) => None,
+        Entry::Payment(_) | Entry::Conversion(_) | Entry::Name(_) | Entry::Joined(_) => None,
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use app::event::{AnonymousId, SessionId};
-use serde_json::{Value, json};
 
 use crate::domain::Millis;
 use crate::domain::event::FunnelId;
 use crate::domain::session::fold;
-use crate::store::{PaymentFilter, SessionCursor, SessionFilter, SessionRow, Store, StoreError};
+use crate::store::{SessionCursor, SessionFilter, SessionRow, Store, StoreError};
 pub use json::{SessionJson, SessionsJson};
+pub use payments::parse_payment_cursor;
 
 mod json;
+mod payments;
+mod redact;
 mod screens;
 
 /// Events that one answer shows.
@@ -20,8 +22,14 @@ const EVENTS_SHOWN: usize = 500;
 /// Sessions on one page.
 const SESSIONS_SHOWN: usize = 50;
 
-/// Payments on one page.
-const PAYMENTS_SHOWN: usize = 100;
+/// Payments on one page of the screens.
+const PAYMENTS_SHOWN: usize = 50;
+
+/// Payments in one answer.
+const PAYMENTS_LISTED: usize = 100;
+
+/// Things that are shown beside something else.
+const FEW: usize = 10;
 
 /// Answers questions from the store.
 #[derive(Clone)]
@@ -65,16 +73,6 @@ impl Report {
         let found = self.find(funnel, filter, after, now).await?;
         let sessions = found.rows.iter().map(|row| json::item_json(row, now)).collect();
         Ok(SessionsJson { sessions, next_cursor: found.next_cursor })
-    }
-
-    /// The newest payments, and refunds and disputes whose payment is not known.
-    pub async fn payments(&self, funnel: &FunnelId) -> Result<Value, StoreError> {
-        let payments = self.store.payments(funnel, PaymentFilter::All, PAYMENTS_SHOWN).await?;
-        let unjoined = self.store.unjoined(funnel, PAYMENTS_SHOWN).await?;
-        Ok(json!({
-            "payments": payments.iter().map(json::payment_json).collect::<Vec<_>>(),
-            "unjoined": unjoined.iter().filter_map(json::unjoined_json).collect::<Vec<_>>(),
-        }))
     }
 
     async fn find(

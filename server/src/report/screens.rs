@@ -1,15 +1,14 @@
 //! What the owner's screens show.
 
-use std::collections::BTreeMap;
-
 use app::aurea::model::{
-    Amount, Carried, CheckoutItem, Day, DeliveryItem, Figures, Filter, FunnelItem, FunnelPage, Moment,
-    PaymentItem, SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
+    Amount, Carried, CheckoutItem, Day, Figures, Filter, FunnelItem, FunnelPage, Moment, PaymentItem,
+    SessionItem, SessionPage, SessionsPage, SourceItem, State, Touch,
 };
 use app::event::SessionId;
 use serde_json::{Map, Value};
 
-use super::{EVENTS_SHOWN, PAYMENTS_SHOWN, Report, SessionJson, json, visitor_of};
+use super::payments::{payment_item, payments_of};
+use super::{EVENTS_SHOWN, FEW, PAYMENTS_LISTED, Report, SessionJson, json, visitor_of};
 use crate::domain::attribution;
 use crate::domain::checkout::{self, BegunCheckout};
 use crate::domain::event::FunnelId;
@@ -18,7 +17,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::session::{self, Session, fold, view};
 use crate::domain::summary;
 use crate::domain::{DAY, Millis};
-use crate::store::{PaymentFilter, PaymentRecord, SessionCursor, SessionFilter, SessionRow, StoreError};
+use crate::store::{PaymentFilter, SessionCursor, SessionFilter, SessionRow, StoreError};
 
 /// Days that the figures look back, today included.
 const DAYS: i64 = 30;
@@ -29,9 +28,6 @@ const PROPERTIES_SHOWN: usize = 2048;
 
 /// Bytes of a session's JSON that are shown below its timeline.
 const JSON_SHOWN: usize = 256 * 1024;
-
-/// Sessions that are shown beside something else.
-const FEW: usize = 10;
 
 impl Report {
     /// Every funnel that has sessions, and `own`, which may have none yet.
@@ -67,8 +63,8 @@ impl Report {
     /// The newest first payments without a session, and whether there may be more. A renewal has no visit that could
     /// have earned it.
     async fn unattributed(&self, funnel: &FunnelId) -> Result<(Vec<PaymentItem>, bool), StoreError> {
-        let newest = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_SHOWN).await?;
-        let seen_all = newest.len() < PAYMENTS_SHOWN;
+        let newest = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_LISTED).await?;
+        let seen_all = newest.len() < PAYMENTS_LISTED;
         let mut first = newest.into_iter().filter(|record| record.payment.kind == PaymentKind::First);
         let items = first.by_ref().take(FEW).map(payment_item).collect();
         Ok((items, first.next().is_some() || !seen_all))
@@ -143,25 +139,16 @@ impl Report {
             return Ok(None);
         };
         let others = self.others(funnel, &session, now).await?;
-        let payments =
-            self.store.payments(funnel, PaymentFilter::OfSession(session_id.clone()), PAYMENTS_SHOWN).await?;
+        let payments = self
+            .store
+            .payments(funnel, PaymentFilter::OfSession(session_id.clone()), PAYMENTS_LISTED)
+            .await?;
         let view = view(&session.marks(), now);
         let currency = session.value().map(|value| value.currency);
         let shown = skip.saturating_add(EVENTS_SHOWN).min(session.timeline.len());
         Ok(Some(SessionPage {
             funnel: funnel.to_string(),
-            item: SessionItem {
-                session_id: session.session_id.to_string(),
-                anonymous_id: session.anonymous_id.as_ref().map(ToString::to_string),
-                started_at: session.started_at(),
-                last_at: session.ended_at(),
-                events: session.timeline.len() as u64,
-                state: state(view.state),
-                source: session.touch.source.clone(),
-                campaign: session.touch.campaign.clone(),
-                value: session.value().map(amount),
-                bot: session.bot().map(str::to_owned),
-            },
+            item: folded_item(&session, now),
             end_reason: view.end_reason.map(str::to_owned),
             total_seconds: session.total_seconds(),
             seconds_to_convert: session.seconds_to_convert(),
@@ -198,7 +185,7 @@ impl Report {
     }
 }
 
-fn amount(money: Money) -> Amount {
+pub(super) fn amount(money: Money) -> Amount {
     Amount {
         minor: money.minor,
         currency: money.currency.code().to_owned(),
@@ -212,6 +199,7 @@ fn figures(sum: &summary::Figures) -> Figures {
         checkouts: sum.checkouts,
         conversions: sum.conversions,
         revenue: sum.revenue.iter().copied().map(amount).collect(),
+        net: sum.net.iter().copied().map(amount).collect(),
     }
 }
 
@@ -225,7 +213,35 @@ fn state(state: session::State) -> State {
     }
 }
 
-fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
+/// A session in short, out of all its events.
+pub(super) fn folded_item(session: &Session, now: Millis) -> SessionItem {
+    SessionItem {
+        session_id: session.session_id.to_string(),
+        anonymous_id: session.anonymous_id.as_ref().map(ToString::to_string),
+        started_at: session.started_at(),
+        last_at: session.ended_at(),
+        events: session.timeline.len() as u64,
+        state: state(view(&session.marks(), now).state),
+        source: session.touch.source.clone(),
+        campaign: session.touch.campaign.clone(),
+        bot: session.bot().map(str::to_owned),
+        ..brought(&session.conversions)
+    }
+}
+
+/// What a session brought, and nothing else of it.
+fn brought(conversions: &[Conversion]) -> SessionItem {
+    let first =
+        |of: fn(&Conversion) -> Option<Money>| ledger::totals(conversions, of).first().copied().map(amount);
+    SessionItem {
+        value: first(Conversion::earned),
+        net: first(Conversion::net),
+        test: !conversions.is_empty() && conversions.iter().all(|conversion| conversion.test),
+        ..SessionItem::default()
+    }
+}
+
+pub(super) fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
     let short = &row.summary;
     let touch = short.touch.get();
     SessionItem {
@@ -237,8 +253,8 @@ fn session_item(row: &SessionRow, now: Millis) -> SessionItem {
         state: state(short.view(now).state),
         source: touch.and_then(|touch| touch.source.clone()),
         campaign: touch.and_then(|touch| touch.campaign.clone()),
-        value: ledger::totals(&row.conversions, |conversion| conversion.amount).first().copied().map(amount),
         bot: short.kept_apart().map(str::to_owned),
+        ..brought(&row.conversions)
     }
 }
 
@@ -254,7 +270,7 @@ fn checkout_item(begun: &BegunCheckout) -> CheckoutItem {
     }
 }
 
-fn touch(touch: &attribution::Touch) -> Touch {
+pub(super) fn touch(touch: &attribution::Touch) -> Touch {
     Touch {
         source: touch.source.clone(),
         medium: touch.medium.clone(),
@@ -317,53 +333,5 @@ fn in_words(value: &Value) -> String {
     match value {
         Value::String(text) => cut(text).to_owned(),
         other => cut(&other.to_string()).to_owned(),
-    }
-}
-
-fn payment_item(record: PaymentRecord) -> PaymentItem {
-    let payment = record.payment;
-    PaymentItem {
-        provider: payment.key.provider,
-        payment_id: payment.key.payment_id,
-        kind: payment.kind.as_str().to_owned(),
-        amount: payment.amount.map(|money| Some(amount(money))),
-        paid_at: payment.paid_at,
-        session_id: payment.attribution.session_id.map(|id| id.to_string()),
-        deliveries: record
-            .deliveries
-            .into_iter()
-            .map(|told| DeliveryItem {
-                delivery_id: told.delivery_id,
-                event_type: told.event_type,
-                state: told.state,
-                received_at: told.received_at,
-            })
-            .collect(),
-    }
-}
-
-/// A conversion that somebody with a key told of has no payment here: it stands for itself.
-fn payments_of(payments: Vec<PaymentRecord>, conversions: &[Conversion]) -> Vec<PaymentItem> {
-    let mut items: BTreeMap<(Millis, String), PaymentItem> = conversions
-        .iter()
-        .filter(|conversion| payments.iter().all(|record| record.payment.key != conversion.key))
-        .map(|conversion| {
-            ((conversion.converted_at, conversion.key.payment_id.clone()), told_conversion(conversion))
-        })
-        .collect();
-    let known = payments.into_iter().map(payment_item);
-    items.extend(known.map(|item| ((item.paid_at, item.payment_id.clone()), item)));
-    items.into_values().collect()
-}
-
-fn told_conversion(conversion: &Conversion) -> PaymentItem {
-    PaymentItem {
-        provider: conversion.key.provider.clone(),
-        payment_id: conversion.key.payment_id.clone(),
-        kind: "first".to_owned(),
-        amount: Ok(conversion.amount.map(amount)),
-        paid_at: conversion.converted_at,
-        session_id: conversion.session_id.as_ref().map(ToString::to_string),
-        deliveries: Vec::new(),
     }
 }

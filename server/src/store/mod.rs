@@ -16,7 +16,9 @@ use crate::domain::Millis;
 use crate::domain::checkout::BegunCheckout;
 use crate::domain::commit::{Commit, Committed, Digest};
 use crate::domain::event::{Event, FunnelId};
-use crate::domain::ledger::{Conversion, Dispute, Entry, Payment, PaymentKey, Purchase, Refund};
+use crate::domain::ledger::{
+    self, Conversion, Dispute, Entry, Payment, PaymentKey, PaymentKind, PaymentState, Purchase, Refund,
+};
 use crate::domain::money::Currency;
 use crate::domain::session::State;
 use crate::domain::summary::{Figures, Summary};
@@ -130,12 +132,67 @@ pub enum PaymentFilter {
 pub struct PaymentRecord {
     /// The payment.
     pub payment: Payment,
+    /// How its money stands.
+    pub standing: ledger::Standing,
+    /// When the owner said by hand whose it is, if that is how it is known.
+    pub joined_at: Option<Millis>,
     /// Its refunds, in each of their states.
     pub refunds: Vec<Refund>,
     /// Its disputes, in each of their states.
     pub disputes: Vec<Dispute>,
     /// Who told of it.
     pub deliveries: Vec<ToldBy>,
+}
+
+/// A payment with all that belongs to it.
+#[derive(Clone, Debug)]
+pub struct PaymentFile {
+    /// The payment.
+    pub record: PaymentRecord,
+    /// The bodies of its deliveries, in their order; of very many only the first.
+    pub bodies: Vec<Vec<u8>>,
+    /// The payments of its subscription, itself among them, oldest first; of very many only the first. Without what
+    /// is told of them.
+    pub subscription: Vec<PaymentRecord>,
+}
+
+/// Which payments a list asks for; all conditions at once.
+#[derive(Clone, Debug, Default)]
+pub struct PaymentQuery {
+    /// Only this provider's.
+    pub provider: Option<String>,
+    /// Only those whose money stands so.
+    pub state: Option<PaymentState>,
+    /// Only first payments, or only renewals.
+    pub kind: Option<PaymentKind>,
+    /// Only those of a provider's test mode.
+    pub tests: bool,
+    /// Only those that a session is known for, or only others.
+    pub attributed: Option<bool>,
+    /// Only those that were paid then or later.
+    pub from: Option<Millis>,
+    /// Only those that were paid earlier.
+    pub before: Option<Millis>,
+}
+
+/// Where a page of payments goes on: after this time of payment, provider and id, newest first.
+pub type PaymentCursor = (Millis, String, String);
+
+/// What came of comparing the ledger with a provider's own list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Whose list.
+    pub provider: String,
+    /// When.
+    pub at: Millis,
+    /// How many payments, refunds and disputes it had.
+    pub listed: u64,
+    /// What no delivery had brought and is kept now, a line each.
+    pub found: Vec<String>,
+    /// What differs, a line each.
+    pub differences: Vec<String>,
+    /// Why there was nothing to compare.
+    pub fault: Option<String>,
 }
 
 /// A delivery without its body.
@@ -253,6 +310,36 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
         filter: PaymentFilter,
         limit: usize,
     ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// A page of payments, newest first, at most `limit`.
+    async fn payments_page(
+        &self,
+        funnel: &FunnelId,
+        query: &PaymentQuery,
+        after: Option<PaymentCursor>,
+        limit: usize,
+    ) -> Result<Vec<PaymentRecord>, StoreError>;
+
+    /// One payment with all that belongs to it.
+    async fn payment(&self, key: &PaymentKey) -> Result<Option<PaymentFile>, StoreError>;
+
+    /// Providers that have payments in the funnel.
+    async fn payment_providers(&self, funnel: &FunnelId) -> Result<Vec<String>, StoreError>;
+
+    /// Sessions that began a checkout from `since` to `by` and have not converted, newest first, at most `limit`.
+    async fn unpaid(
+        &self,
+        funnel: &FunnelId,
+        since: Millis,
+        by: Millis,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError>;
+
+    /// Remembers what came of a comparison, in the place of that provider's last one.
+    async fn set_compared(&self, compared: Compared) -> Result<(), StoreError>;
+
+    /// What came of the last comparison with each provider that was asked.
+    async fn compared(&self) -> Result<Vec<Compared>, StoreError>;
 
     /// Everything that was told about a payment, by any of its names, and about those that belong together with it.
     async fn purchase(&self, about: &PaymentKey) -> Result<Purchase, StoreError>;

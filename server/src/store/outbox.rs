@@ -12,7 +12,8 @@ use tokio::sync::watch;
 
 use super::StoreError;
 use crate::domain::Millis;
-use crate::domain::outbox::Destination;
+use crate::domain::event::Event;
+use crate::domain::outbox::{Destination, Listener};
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -118,6 +119,17 @@ pub struct Parked {
     pub why: String,
 }
 
+/// What became of rows that tell of events once more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Rows that were written.
+    pub new: usize,
+    /// Parked rows that are due at once.
+    pub woken: usize,
+    /// Rows that wait anyhow: nothing was done.
+    pub waiting: usize,
+}
+
 /// The outbox's rows.
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
@@ -142,6 +154,15 @@ pub trait OutboxStore: Send + Sync {
 
     /// At most `limit` parked rows are due at once, as if they were new.
     async fn unpark(&self, destination: Destination, now: Millis, limit: usize) -> Result<usize, StoreError>;
+
+    /// Tells these listeners of these events of one funnel once more, as if they were new. A row that tells of one of them and
+    /// is parked is due at once instead, and one that waits is left to itself.
+    async fn send_again(
+        &self,
+        listeners: Vec<Listener>,
+        events: Vec<Event>,
+        now: Millis,
+    ) -> Result<Again, StoreError>;
 
     /// When the next row is due, or a claim ends.
     async fn next_due(&self, destination: Destination) -> Result<Option<Millis>, StoreError>;

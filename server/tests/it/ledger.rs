@@ -14,7 +14,7 @@ use server::domain::ledger::{
 };
 use server::domain::money::{Currency, Money};
 use server::report::Report;
-use server::store::{PaymentFilter, SessionFilter, Store};
+use server::store::{PaymentFilter, PaymentQuery, SessionFilter, Store};
 
 use crate::store::stores;
 use crate::support::{TestApp, metadata, names, payment, stored_event};
@@ -118,7 +118,7 @@ impl Teller {
         let figures = store.figures(&self.0, 0, 10).await.unwrap();
         json!({
             "session": session, "listed": listed, "figures": format!("{figures:?}"),
-            "payments": report.payments(&self.0).await.unwrap(),
+            "payments": report.payments(&self.0, &PaymentQuery::default(), None).await.unwrap(),
         })
     }
 }

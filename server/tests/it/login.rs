@@ -12,7 +12,7 @@ fn cookies(response: &Response) -> String {
     set.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
 }
 
-async fn logged_in(app: &TestApp) -> String {
+pub(crate) async fn logged_in(app: &TestApp) -> String {
     let answer = app.get(&format!("/aurea/login?token={TOKEN}")).send().await.unwrap();
     assert_eq!(
         (answer.status(), &answer.headers()["location"]),

@@ -26,6 +26,7 @@ mod outbox_model;
 mod owner;
 #[cfg(feature = "failpoints")]
 mod panics;
+mod payments;
 mod polar;
 mod quarantine;
 mod reconcile;

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use proptest::prelude::*;
 use server::domain::commit::Commit;
 use server::domain::event::{Event, FunnelId};
-use server::domain::ledger::{Attribution, Entry, Payment, PaymentKey, PaymentKind, Purchase, settle};
+use server::domain::ledger::{
+    Attribution, Entry, Payment, PaymentKey, PaymentKind, PaymentState, Purchase, settle,
+};
 use server::domain::money::{Currency, Money};
 use server::domain::session::{IDLE_TIMEOUT, State, fold, view};
 use server::domain::summary::Figures;
@@ -264,7 +266,38 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(figures.sources[&Some("news".to_owned())].conversions, 1);
     let payments = store.payments(&funnel(), PaymentFilter::OfSession(session("s1")), 10).await.unwrap();
     assert_eq!(payments[0].deliveries[0].delivery_id, "msg_1");
+    assert_eq!(payments[0].standing.state, PaymentState::Paid);
 }
+
+#[tokio::test]
+async fn a_store_from_before_payments_stood_somehow_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ttr.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for commit in std::iter::once(paid("pay_1", 60_000)).chain(crate::ledger::later_of("ttr")) {
+        store.commit(commit).await.unwrap();
+    }
+    let stand = async |store: &SqliteStore| {
+        let all = store.payments(&funnel(), PaymentFilter::All, 10).await.unwrap();
+        all.into_iter().map(|record| (record.payment.key.payment_id, record.standing)).collect::<Vec<_>>()
+    };
+    let before = stand(&store).await;
+    assert!(before.iter().all(|(_, stands)| stands.state == PaymentState::PartlyRefunded), "{before:?}");
+    store.close().await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("UPDATE payment SET state = 'paid', refunded_minor = 0", []).unwrap();
+    file.execute_batch(BEFORE_STANDING).unwrap();
+    drop(file);
+    assert_eq!(stand(&SqliteStore::open(&path).unwrap()).await, before);
+}
+
+/// Takes the last step of the schema back.
+const BEFORE_STANDING: &str = "
+    DROP INDEX payment_by_time; DROP INDEX payment_of_state; DROP INDEX payment_without_session; DROP INDEX session_unpaid;
+    ALTER TABLE payment DROP COLUMN state; ALTER TABLE payment DROP COLUMN refunded_minor;
+    ALTER TABLE payment DROP COLUMN disputed_minor; ALTER TABLE payment DROP COLUMN joined_at;
+    DROP TABLE comparison;
+    PRAGMA user_version = 8;";
 
 #[tokio::test]
 async fn a_closed_store_says_so_and_has_kept_everything() {

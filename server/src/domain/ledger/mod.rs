@@ -13,9 +13,11 @@ use super::money::Money;
 
 mod keyed;
 mod settle;
+mod standing;
 
 pub use keyed::{amount_in, entry_of_keyed_event};
 pub use settle::{Purchase, Settled, failed_event, settle};
+pub use standing::{PaymentState, Standing, standing};
 
 /// Which payment: the key of everything in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,8 @@ pub enum Entry {
     Conversion(Conversion),
     /// One more name of a payment, which may come later.
     Name(Name),
+    /// The owner says by hand whose a payment was.
+    Joined(Joined),
 }
 
 impl Entry {
@@ -52,6 +56,7 @@ impl Entry {
             Self::Dispute(dispute) => &dispute.of,
             Self::Conversion(conversion) => &conversion.key,
             Self::Name(name) => &name.of,
+            Self::Joined(joined) => &joined.of,
         }
     }
 }
@@ -242,6 +247,17 @@ pub struct Name {
     pub of: PaymentKey,
     /// How it is also known.
     pub also_known_as: String,
+}
+
+/// Whose a payment was, as the owner says who looked at it. It changes nothing where that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The payment.
+    pub of: PaymentKey,
+    /// Whose it was.
+    pub attribution: Attribution,
+    /// When the owner said so.
+    pub at: Millis,
 }
 
 /// A dispute in one of its states.

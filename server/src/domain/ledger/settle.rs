@@ -1,10 +1,11 @@
 //! What follows from everything that was told about a purchase: a pure function of the set of entries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use app::event::{SessionId, name};
 use serde_json::{Map, Value, json};
 
+use super::standing::{Standing, ids_in, standing};
 use super::{
     Attribution, Conversion, Counts, Dispute, Entry, Failure, Later, PURCHASE, Payment, PaymentKey,
     PaymentKind, Refund, RefundState, sort,
@@ -31,6 +32,8 @@ pub struct Purchase {
 pub struct Settled {
     /// Whose each payment is.
     pub attributions: Vec<(PaymentKey, Attribution)>,
+    /// How the money of each payment stands.
+    pub standings: Vec<(PaymentKey, Standing)>,
     /// Its conversions, oldest first.
     pub conversions: Vec<Conversion>,
     /// Events that tell of it in the session that began it; their ids are made from what they tell.
@@ -71,6 +74,7 @@ pub fn settle(mut purchase: Purchase) -> Settled {
             settled.events.extend(teller.tell(&purchase, &pieces));
         }
     }
+    settled.standings = purchase.payments.iter().map(|payment| purchase.stands(payment)).collect();
     settled.attributions =
         purchase.payments.into_iter().map(|payment| (payment.key, payment.attribution)).collect();
     settled
@@ -106,6 +110,10 @@ impl Purchase {
                 .iter()
                 .any(|known| (&known.dispute_id, known.state) == (&told.dispute_id, told.state)),
             Entry::Conversion(told) => self.told.iter().any(|known| known.key == told.key),
+            Entry::Joined(told) => {
+                let whose = |known: &Payment| known.key == told.of && known.attribution.session_id.is_some();
+                self.payments.iter().any(whose)
+            }
             Entry::Name(told) => {
                 let named = |known: &Payment| known.key == told.of && known.is_known_as(&told.also_known_as);
                 self.payments.iter().any(named)
@@ -132,12 +140,18 @@ impl Purchase {
                 later.renewals += 1;
                 later.renewed = later.renewed.saturating_add(amount.minor);
             }
-            let refunded = refunded(&self.refunds_of(piece), amount);
+            let Standing { refunded, disputed, .. } =
+                standing(Some(amount), &self.refunds_of(piece), &self.disputes_of(piece));
             later.refunded = later.refunded.saturating_add(refunded);
-            let withheld = withheld(&self.disputes_of(piece), amount).min(amount.minor - refunded);
-            later.disputed = later.disputed.saturating_add(withheld);
+            later.disputed = later.disputed.saturating_add(disputed);
         }
         later
+    }
+
+    fn stands(&self, payment: &Payment) -> (PaymentKey, Standing) {
+        let amount = payment.amount.as_ref().ok().copied();
+        let piece = Piece { key: &payment.key, amount, payment: Some(payment) };
+        (payment.key.clone(), standing(amount, &self.refunds_of(&piece), &self.disputes_of(&piece)))
     }
 
     fn refunds_of(&self, piece: &Piece<'_>) -> Vec<&Refund> {
@@ -166,44 +180,6 @@ fn conversion_of(payment: &Payment) -> Option<Conversion> {
         test: payment.test,
         later: Later::default(),
     })
-}
-
-/// How much of a payment went back. A provider may tell of single refunds, of their sum, or of both: whichever says more.
-/// A refund that failed after it had succeeded stands in neither.
-fn refunded(refunds: &[&Refund], paid: Money) -> i64 {
-    let in_currency = |refund: &Refund| {
-        let amount = refund.amount.as_ref().ok().filter(|amount| amount.currency == paid.currency);
-        amount.map_or(0, |amount| amount.minor)
-    };
-    let failed = ids_in(RefundState::Failed, refunds);
-    let (mut single, mut sum, mut back) = (0_i64, 0_i64, 0_i64);
-    for refund in refunds.iter().filter(|refund| refund.state == RefundState::Succeeded) {
-        let minor = in_currency(refund);
-        match refund.counts {
-            Counts::AllSoFar => sum = sum.max(minor),
-            Counts::One if failed.contains(refund.refund_id.as_str()) => back = back.saturating_add(minor),
-            Counts::One => single = single.saturating_add(minor),
-        }
-    }
-    single.max(sum.saturating_sub(back)).clamp(0, paid.minor)
-}
-
-fn ids_in<'a>(state: RefundState, refunds: &[&'a Refund]) -> BTreeSet<&'a str> {
-    let there = refunds.iter().filter(|refund| refund.state == state && refund.counts == Counts::One);
-    there.map(|refund| refund.refund_id.as_str()).collect()
-}
-
-/// How much of a payment disputes hold back, each by its latest state.
-fn withheld(disputes: &[&Dispute], paid: Money) -> i64 {
-    let mut latest: BTreeMap<&str, &Dispute> = BTreeMap::new();
-    for dispute in disputes {
-        latest.insert(&dispute.dispute_id, dispute); // they come in the order of their states
-    }
-    let withheld = latest
-        .values()
-        .filter(|dispute| dispute.state.withholds())
-        .filter_map(|dispute| dispute.amount.as_ref().ok().filter(|amount| amount.currency == paid.currency));
-    withheld.fold(0_i64, |sum, amount| sum.saturating_add(amount.minor)).clamp(0, paid.minor)
 }
 
 /// Tells of a purchase in the session that began it.

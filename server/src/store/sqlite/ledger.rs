@@ -12,8 +12,8 @@ use super::payments::{PAYMENT, insert_name, insert_payment, payment_of};
 use super::rows::{Result, insert_event, money, optional_session_id, unreadable, visitor};
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::ledger::{
-    Attribution, Conversion, Counts, Dispute, DisputeState, Entry, Later, PaymentKey, Purchase, Refund,
-    RefundState, Settled, settle, sort,
+    Attribution, Conversion, Counts, Dispute, DisputeState, Entry, Joined, Later, PaymentKey, Purchase,
+    Refund, RefundState, Settled, Standing, settle, sort,
 };
 
 /// What entries led to.
@@ -37,6 +37,7 @@ pub(super) fn enter<'a>(
             Entry::Dispute(dispute) => insert_dispute(connection, dispute)?,
             Entry::Conversion(conversion) => insert_conversion(connection, conversion).map(|_| ())?,
             Entry::Name(name) => insert_name(connection, &name.of, &name.also_known_as)?,
+            Entry::Joined(joined) => join(connection, joined)?,
         }
     }
     let mut entered = Entered::default();
@@ -117,6 +118,9 @@ fn write(connection: &Connection, settled: Settled, entered: &mut Entered) -> Re
     for (key, attribution) in &settled.attributions {
         attribute(connection, key, attribution)?;
     }
+    for (key, standing) in &settled.standings {
+        write_standing(connection, key, *standing)?;
+    }
     for conversion in &settled.conversions {
         if let Some(session_id) = insert_conversion(connection, conversion)? {
             entered.sessions.insert((conversion.key.funnel.clone(), session_id));
@@ -128,6 +132,54 @@ fn write(connection: &Connection, settled: Settled, entered: &mut Entered) -> Re
         }
     }
     Ok(())
+}
+
+/// Says how every payment stands whose money was refunded or disputed, for a store from before that was written down.
+pub(super) fn stand(connection: &Connection) -> Result<()> {
+    let mut told = connection.prepare(
+        "SELECT funnel, provider, payment_name FROM refund UNION SELECT funnel, provider, payment_name FROM dispute",
+    )?;
+    let mut rows = told.query([])?;
+    while let Some(row) = rows.next()? {
+        let funnel = FunnelId::parse(row.get::<_, String>(0)?).map_err(|_| unreadable(0, "funnel"))?;
+        let about = PaymentKey { funnel, provider: row.get(1)?, payment_id: row.get(2)? };
+        for (key, standing) in settle(purchase(connection, &about)?).standings {
+            write_standing(connection, &key, standing)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_standing(connection: &Connection, key: &PaymentKey, standing: Standing) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE payment SET state = ?4, refunded_minor = ?5, disputed_minor = ?6
+             WHERE funnel = ?1 AND provider = ?2 AND payment_id = ?3
+               AND (state, refunded_minor, disputed_minor) IS NOT (?4, ?5, ?6)",
+        )?
+        .execute(params![
+            key.funnel.as_str(),
+            key.provider,
+            key.payment_id,
+            standing.state.as_str(),
+            standing.refunded,
+            standing.disputed,
+        ])
+        .map(drop)
+}
+
+/// Says whose a payment is that nobody was known for, and that the owner said so.
+fn join(connection: &Connection, joined: &Joined) -> Result<()> {
+    if joined.attribution.session_id.is_none() {
+        return Ok(());
+    }
+    let mut mark = connection.prepare_cached(
+        "UPDATE payment SET joined_at = ?4
+         WHERE funnel = ?1 AND provider = ?2 AND payment_id = ?3 AND session_id IS NULL",
+    )?;
+    let key = &joined.of;
+    mark.execute(params![key.funnel.as_str(), key.provider, key.payment_id, joined.at])?;
+    attribute(connection, key, &joined.attribution)
 }
 
 /// Says whose a payment is that nobody was known for.

@@ -14,8 +14,9 @@ use rusqlite_migration::{M, Migrations};
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    Changed, FunnelFigures, PaymentFilter, PaymentRecord, ReturnKey, SecretHash, SessionCursor,
-    SessionFilter, SessionRecord, SessionRow, Standing, Store, StoreError, Totals,
+    Changed, Compared, FunnelFigures, PaymentCursor, PaymentFile, PaymentFilter, PaymentQuery, PaymentRecord,
+    ReturnKey, SecretHash, SessionCursor, SessionFilter, SessionRecord, SessionRow, Standing, Store,
+    StoreError, Totals,
 };
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
@@ -31,7 +32,9 @@ use readers::Readers;
 pub use wal::LogLimits;
 use writer::Writer;
 
+mod again;
 mod checkouts;
+mod compared;
 pub mod copy;
 mod counted;
 mod disk;
@@ -43,6 +46,7 @@ pub mod lock;
 mod opening;
 mod outbox;
 mod owner;
+mod page;
 mod pairing;
 mod payments;
 mod quarantine;
@@ -64,6 +68,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("quarantine.sql")),
         M::up_with_hook(include_str!("ledger.sql"), |transaction| Ok(summaries::build(transaction)?)),
         M::up(include_str!("checkout.sql")),
+        M::up_with_hook(include_str!("standing.sql"), |transaction| Ok(ledger::stand(transaction)?)),
     ])
 }
 
@@ -231,6 +236,46 @@ impl Store for SqliteStore {
     ) -> Result<Vec<PaymentRecord>, StoreError> {
         let funnel = funnel.clone();
         self.readers.read(move |reader| payments::payments(reader, &funnel, &filter, limit)).await
+    }
+
+    async fn payments_page(
+        &self,
+        funnel: &FunnelId,
+        query: &PaymentQuery,
+        after: Option<PaymentCursor>,
+        limit: usize,
+    ) -> Result<Vec<PaymentRecord>, StoreError> {
+        let (funnel, query) = (funnel.clone(), query.clone());
+        self.readers.read(move |reader| page::page(reader, &funnel, &query, after.as_ref(), limit)).await
+    }
+
+    async fn payment(&self, key: &PaymentKey) -> Result<Option<PaymentFile>, StoreError> {
+        let key = key.clone();
+        self.readers.read(move |reader| payments::file(reader, &key)).await
+    }
+
+    async fn payment_providers(&self, funnel: &FunnelId) -> Result<Vec<String>, StoreError> {
+        let funnel = funnel.clone();
+        self.readers.read(move |reader| page::providers(reader, &funnel)).await
+    }
+
+    async fn unpaid(
+        &self,
+        funnel: &FunnelId,
+        since: Millis,
+        by: Millis,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let funnel = funnel.clone();
+        self.readers.read(move |reader| page::unpaid(reader, &funnel, (since, by), limit)).await
+    }
+
+    async fn set_compared(&self, compared: Compared) -> Result<(), StoreError> {
+        self.writer.write(move |connection| compared::set(connection, &compared)).await
+    }
+
+    async fn compared(&self) -> Result<Vec<Compared>, StoreError> {
+        self.readers.read(compared::all).await
     }
 
     async fn purchase(&self, about: &PaymentKey) -> Result<Purchase, StoreError> {

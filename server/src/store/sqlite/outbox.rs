@@ -2,17 +2,20 @@
 //! due again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 
-use super::SqliteStore;
+use super::{SqliteStore, again};
 use crate::domain::Millis;
 use crate::domain::event::Event;
 use crate::domain::outbox::{self, Destination, Listener};
 use crate::store::StoreError;
-use crate::store::outbox::{Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Parked, Step, Ticket};
+use crate::store::outbox::{
+    Again, Child, Claim, Claimed, Later, OutboxFigures, OutboxStore, Parked, Step, Ticket,
+};
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
@@ -22,22 +25,21 @@ pub(super) fn insert<'a>(
     listeners: &[Listener],
     events: impl Iterator<Item = &'a Event> + Clone,
 ) -> Result<()> {
+    for listener in listeners {
+        for row in outbox::rows(listener, events.clone()) {
+            write(connection, &row, row.created_at)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a row that is due at once, if there is none of its id; how many were written.
+pub(super) fn write(connection: &Connection, row: &outbox::Row, at: Millis) -> Result<usize> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO outbox (id, destination, funnel, body, created_at, driven_at, due_at, tries)
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, 0) ON CONFLICT DO NOTHING",
     )?;
-    for listener in listeners {
-        for row in outbox::rows(listener, events.clone()) {
-            statement.execute(params![
-                row.id,
-                row.destination.0,
-                row.funnel.as_str(),
-                row.body,
-                row.created_at
-            ])?;
-        }
-    }
-    Ok(())
+    statement.execute(params![row.id, row.destination.0, row.funnel.as_str(), row.body, at])
 }
 
 /// The newest that were never tried. The index is named because without statistics SQLite would sort all that is due.
@@ -212,6 +214,28 @@ impl OutboxStore for SqliteStore {
 
     async fn release(&self, ticket: Ticket, now: Millis) -> std::result::Result<bool, StoreError> {
         self.writer.write(move |connection| release(connection, &ticket, now)).await
+    }
+
+    async fn send_again(
+        &self,
+        listeners: Vec<Listener>,
+        events: Vec<Event>,
+        now: Millis,
+    ) -> std::result::Result<Again, StoreError> {
+        let mut all = Again::default();
+        let events = Arc::new(events);
+        for listener in listeners {
+            let (destination, known) = (listener.destination, Arc::clone(&events));
+            // Read aside: going through a backlog would hold up the writer.
+            let there = self.readers.read(move |reader| again::there(reader, destination, &known)).await?;
+            let events = Arc::clone(&events);
+            let send =
+                move |connection: &Connection| again::send(connection, &listener, &events, &there, now);
+            let Again { new, woken, waiting } = self.writer.write(send).await?;
+            (all.new, all.woken, all.waiting) = (all.new + new, all.woken + woken, all.waiting + waiting);
+        }
+        self.outbox_news.send_replace(());
+        Ok(all)
     }
 
     /// One program owns the file: whoever held a claim before it started is gone.

@@ -1,14 +1,18 @@
 //! Payments and the deliveries that told of them.
 
-use rusqlite::{Connection, Row, params};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use app::event::{AnonymousId, SessionId};
 
 use super::ledger::{DISPUTE, REFUND, also_known_as, dispute_of, refund_of};
-use super::rows::{Result, money, optional_session_id, visitor};
+use super::rows::{Result, money, optional_session_id, unreadable, visitor};
 use crate::domain::event::FunnelId;
-use crate::domain::ledger::{Attribution, Dispute, Entry, Payment, PaymentKey, PaymentKind, Refund};
-use crate::store::{PaymentFilter, PaymentRecord, ToldBy};
+use crate::domain::ledger::{
+    Attribution, Dispute, Entry, Payment, PaymentKey, PaymentKind, PaymentState, Refund, Standing,
+};
+use crate::store::{PaymentFile, PaymentFilter, PaymentRecord, ToldBy};
 
 /// Newest first.
 pub(super) fn payments(
@@ -35,20 +39,74 @@ pub(super) fn payments(
         ),
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {PAYMENT} FROM payment INDEXED BY {index} WHERE funnel = ?1 AND {condition} ORDER BY received_at DESC LIMIT ?3"
+        "SELECT {} FROM payment INDEXED BY {index} WHERE funnel = ?1 AND {condition} ORDER BY received_at DESC LIMIT ?3",
+        *RECORD
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found =
-        statement.query_map(params![funnel.as_str(), of, limit, since], |row| payment_of(row, funnel))?;
-    found
-        .map(|payment| {
-            let mut payment = payment?;
-            payment.also_known_as = also_known_as(connection, &payment.key)?;
-            let (refunds, disputes) = later(connection, &payment.key)?;
-            let deliveries = deliveries_of(connection, &payment.key)?;
-            Ok(PaymentRecord { payment, refunds, disputes, deliveries })
-        })
-        .collect()
+        statement.query_map(params![funnel.as_str(), of, limit, since], |row| record_of(row, funnel))?;
+    found.map(|record| completed(connection, record?)).collect()
+}
+
+/// Deliveries of one payment whose bodies are read, and payments of one subscription.
+const MANY: usize = 100;
+
+/// One payment with all that belongs to it.
+pub(super) fn file(connection: &Connection, key: &PaymentKey) -> Result<Option<PaymentFile>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {} FROM payment WHERE funnel = ?1 AND provider = ?2 AND payment_id = ?3",
+        *RECORD
+    ))?;
+    let of = params![key.funnel.as_str(), key.provider, key.payment_id];
+    let Some(record) = statement.query_row(of, |row| record_of(row, &key.funnel)).optional()? else {
+        return Ok(None);
+    };
+    let subscription = record.payment.subscription_id.as_deref();
+    let subscription =
+        subscription.map(|id| of_subscription(connection, key, id)).transpose()?.unwrap_or_default();
+    let record = completed(connection, record)?;
+    Ok(Some(PaymentFile { record, bodies: bodies(connection, key)?, subscription }))
+}
+
+/// The payments of one subscription, oldest first.
+fn of_subscription(connection: &Connection, key: &PaymentKey, id: &str) -> Result<Vec<PaymentRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {} FROM payment WHERE funnel = ?1 AND provider = ?2 AND payment_id IN (
+           SELECT payment_id FROM payment_name WHERE funnel = ?1 AND provider = ?2 AND name = ?3)
+         ORDER BY paid_at, payment_id LIMIT {MANY}",
+        *RECORD
+    ))?;
+    let of = params![key.funnel.as_str(), key.provider, id];
+    statement.query_map(of, |row| record_of(row, &key.funnel))?.collect()
+}
+
+/// What [`record_of`] reads, in its order.
+pub(super) static RECORD: LazyLock<String> =
+    LazyLock::new(|| format!("{PAYMENT}, state, refunded_minor, disputed_minor, joined_at"));
+
+/// Without what is in other tables.
+pub(super) fn record_of(row: &Row<'_>, funnel: &FunnelId) -> Result<PaymentRecord> {
+    Ok(PaymentRecord {
+        payment: payment_of(row, funnel)?,
+        standing: Standing {
+            state: PaymentState::parse(&row.get::<_, String>(14)?).ok_or_else(|| unreadable(14, "state"))?,
+            refunded: row.get(15)?,
+            disputed: row.get(16)?,
+        },
+        joined_at: row.get(17)?,
+        refunds: Vec::new(),
+        disputes: Vec::new(),
+        deliveries: Vec::new(),
+    })
+}
+
+/// With what is in other tables.
+pub(super) fn completed(connection: &Connection, mut record: PaymentRecord) -> Result<PaymentRecord> {
+    let key = record.payment.key.clone();
+    record.payment.also_known_as = also_known_as(connection, &key)?;
+    (record.refunds, record.disputes) = later(connection, &key)?;
+    record.deliveries = deliveries_of(connection, &key)?;
+    Ok(record)
 }
 
 /// Writes a payment; of one that is there it fills the gaps.
@@ -162,14 +220,26 @@ pub(super) fn unjoined(connection: &Connection, funnel: &FunnelId, limit: usize)
     refunds.chain(disputes.query_map(key, |row| dispute_of(row, funnel).map(Entry::Dispute))?).collect()
 }
 
+/// The bodies of a payment's deliveries, in the order of [`deliveries_of`].
+fn bodies(connection: &Connection, key: &PaymentKey) -> Result<Vec<Vec<u8>>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT body FROM delivery WHERE {TOLD_OF} ORDER BY received_at, delivery_id LIMIT {MANY}"
+    ))?;
+    statement
+        .query_map(params![key.provider, key.payment_id, key.funnel.as_str()], |row| row.get(0))?
+        .collect()
+}
+
+/// Which deliveries told of a payment: provider, payment and funnel are the parameters.
+const TOLD_OF: &str = "provider = ?1 AND (payment_id = ?2 OR payment_id IN (
+    SELECT name FROM payment_name WHERE funnel = ?3 AND provider = ?1 AND payment_id = ?2))";
+
 /// Oldest first, without their bodies.
 fn deliveries_of(connection: &Connection, key: &PaymentKey) -> Result<Vec<ToldBy>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT delivery_id, event_type, state, received_at FROM delivery
-         WHERE provider = ?1 AND (payment_id = ?2 OR payment_id IN (
-           SELECT name FROM payment_name WHERE funnel = ?3 AND provider = ?1 AND payment_id = ?2))
-         ORDER BY received_at, delivery_id",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT delivery_id, event_type, state, received_at FROM delivery WHERE {TOLD_OF}
+         ORDER BY received_at, delivery_id"
+    ))?;
     statement
         .query_map(params![key.provider, key.payment_id, key.funnel.as_str()], |row| {
             Ok(ToldBy {
