@@ -113,7 +113,7 @@ test.describe("a payment that came without ids", () => {
     const owner = await ownersPage(browser, ttr, { javaScriptEnabled: false });
     const complaints = complaintsOf(owner.context());
     await owner.goto("/aurea/funnels/ttr");
-    await owner.getByRole("link", { name: "Join the payment pay_lost to a session" }).click();
+    await owner.getByRole("link", { name: "Join to a session: pay_lost" }).click();
     await expect(owner.getByRole("radio")).toHaveCount(1);
     await owner.getByRole("radio").check();
     await owner.getByRole("button", { name: "Join to this session" }).click();

@@ -333,6 +333,7 @@ pub enum PaymentState {
 
 /// One payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a mark of its own, and any may stand beside any
 pub struct PaymentItem {
     /// Who took it.
     pub provider: String,

@@ -113,7 +113,7 @@ pub(super) fn unattributed(
 
 fn lost(item: &PaymentItem, funnel: &str, now: i64) -> impl IntoView + use<> {
     let path = paths::payment(funnel, &item.provider, &item.payment_id);
-    let label = format!("Join the payment {} to a session", text::cut(&item.payment_id, 60));
+    let label = format!("Join to a session: {}", text::cut(&item.payment_id, 60));
     view! {
         <li>
             <p class="payment">

@@ -79,7 +79,7 @@ fn list(page: &PaymentsPage, now: i64) -> AnyView {
 
 fn row(funnel: &str, item: &PaymentItem, now: i64) -> impl IntoView + use<> {
     let path = paths::payment(funnel, &item.provider, &item.payment_id);
-    let label = format!("{}, paid {}", money::amount(item), format::ago(now, item.paid_at));
+    let when = format!(", paid {}", format::ago(now, item.paid_at));
     let class = match item.amount {
         Ok(Some(_)) if !item.test => "number came",
         _ => "number came none",
@@ -100,7 +100,7 @@ fn row(funnel: &str, item: &PaymentItem, now: i64) -> impl IntoView + use<> {
     view! {
         <tr role="row">
             <th scope="row" role="rowheader" class=class>
-                <a class="whole" href=path aria-label=label>{amount}</a>
+                <a class="whole" href=path>{amount}<span class="unseen">{when}</span></a>
             </th>
             <td role="cell" class=left_class>
                 <span class="unit">"net "</span>{left.unwrap_or_else(|| format::NONE.to_owned())}

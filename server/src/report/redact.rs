@@ -124,19 +124,13 @@ const OURS: &[&str] = &[metadata::ANONYMOUS_ID, metadata::SESSION_ID, metadata::
 
 /// A delivery's body as it is shown.
 pub(super) fn shown(body: &[u8]) -> Body {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) => {
-            let text = serde_json::to_string_pretty(&redacted(value)).unwrap_or_default();
-            cut(&text, SHOWN, true)
-        }
-        // No more is looked at than is shown, and a bit, so that an address is not cut in two.
-        Err(_) => {
-            let some = &body[..body.len().min(2 * UNREADABLE_SHOWN)];
-            let Body { text, cut: more, .. } =
-                cut(&without_addresses(&String::from_utf8_lossy(some)), UNREADABLE_SHOWN, false);
-            Body { text, readable: false, cut: more || some.len() < body.len() }
-        }
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        return cut(&serde_json::to_string_pretty(&redacted(value)).unwrap_or_default(), SHOWN, true);
     }
+    // No more is looked at than is shown, and a bit, so that an address is not cut in two.
+    let some = &body[..body.len().min(2 * UNREADABLE_SHOWN)];
+    let body_shown = cut(&without_addresses(&String::from_utf8_lossy(some)), UNREADABLE_SHOWN, false);
+    Body { cut: body_shown.cut || some.len() < body.len(), ..body_shown }
 }
 
 fn cut(text: &str, most: usize, readable: bool) -> Body {

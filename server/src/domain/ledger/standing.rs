@@ -70,7 +70,7 @@ pub fn standing(paid: Option<Money>, refunds: &[&Refund], disputes: &[&Dispute])
     let is = |wanted: &[DisputeState]| latest.iter().any(|dispute| wanted.contains(&dispute.state));
     let Some(paid) = paid else { return Standing { state: PaymentState::Unclear, ..Standing::default() } };
     let refunded = refunded(refunds, paid);
-    let disputed = withheld(&latest, paid).min(paid.minor - refunded);
+    let withheld = withheld(&latest, paid).min(paid.minor - refunded);
     let state = match refunded {
         _ if is(&[DisputeState::Lost]) => PaymentState::DisputeLost,
         _ if is(&[DisputeState::Warning, DisputeState::Open]) => PaymentState::Disputed,
@@ -78,7 +78,7 @@ pub fn standing(paid: Option<Money>, refunds: &[&Refund], disputes: &[&Dispute])
         all if all == paid.minor => PaymentState::Refunded,
         _ => PaymentState::PartlyRefunded,
     };
-    Standing { state, refunded, disputed }
+    Standing { state, refunded, disputed: withheld }
 }
 
 /// How much of a payment went back. A provider may tell of single refunds, of their sum, or of both: whichever says more.
