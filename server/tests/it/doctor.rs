@@ -338,6 +338,13 @@ async fn a_shopify_app_that_is_refused_and_a_shop_that_is_not_named_are_named() 
     snapshot("shopify_app_refused", &complaints(patient).await);
 }
 
+#[test]
+fn a_provider_that_is_played_in_the_place_of_the_real_one_is_named() {
+    let mut patient = Patient::sound();
+    patient.set("TTR__SIMULATOR__PROVIDER", "polar");
+    snapshot("simulator_beside_whop", &patient.complains());
+}
+
 #[tokio::test]
 async fn a_clock_that_is_ten_minutes_off_is_named() {
     let mut patient = Patient::sound();
