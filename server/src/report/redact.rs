@@ -199,15 +199,19 @@ fn is_private(key: &str) -> bool {
     words.iter().any(|word| PRIVATE.contains(&word.as_str())) || words.windows(2).any(together)
 }
 
-/// `billingAddress`, `billing_address` and `Billing-Address` are the same two words.
+/// `billingAddress`, `billing_address` and `Billing-Address` are the same two words; `customerIPAddress` is three.
 fn words(key: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let mut before_is_small = false;
-    for c in key.chars() {
-        if !c.is_alphanumeric() || (c.is_uppercase() && before_is_small) {
+    let mut before: Option<char> = None;
+    let mut chars = key.chars().peekable();
+    while let Some(c) = chars.next() {
+        let after_small = before.is_some_and(|before| before.is_lowercase() || before.is_numeric());
+        let begins_small =
+            before.is_some_and(char::is_uppercase) && chars.peek().is_some_and(|c| c.is_lowercase());
+        if !c.is_alphanumeric() || (c.is_uppercase() && (after_small || begins_small)) {
             words.push(String::new());
         }
-        before_is_small = c.is_lowercase() || c.is_numeric();
+        before = Some(c);
         if c.is_alphanumeric()
             && let Some(word) = words.last_mut()
         {

@@ -66,9 +66,12 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("outbox.sql")),
         M::up(include_str!("identity.sql")),
         M::up(include_str!("quarantine.sql")),
-        M::up_with_hook(include_str!("ledger.sql"), |transaction| Ok(summaries::build(transaction)?)),
+        M::up(include_str!("ledger.sql")),
         M::up(include_str!("checkout.sql")),
-        M::up_with_hook(include_str!("standing.sql"), |transaction| Ok(ledger::stand(transaction)?)),
+        M::up_with_hook(include_str!("standing.sql"), |transaction| {
+            summaries::build(transaction)?;
+            Ok(ledger::stand(transaction)?)
+        }),
     ])
 }
 
