@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::domain::ledger::PaymentState;
     use crate::store::sqlite::migrations;
+    use crate::store::sqlite::payments::TOLD_OF;
 
     fn plan(connection: &Connection, sql: &str) -> Vec<String> {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -140,6 +141,14 @@ mod tests {
             plan.push(row.get::<_, String>("detail").unwrap());
         }
         plan
+    }
+
+    #[test]
+    fn the_deliveries_of_a_payment_are_found_without_going_through_the_others() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations().to_latest(&mut connection).unwrap();
+        let plan = plan(&connection, &format!("SELECT delivery_id FROM {TOLD_OF}"));
+        assert_eq!(plan[0], "SEARCH delivery USING INDEX delivery_of_payment (provider=? AND payment_id=?)");
     }
 
     #[test]
