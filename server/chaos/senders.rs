@@ -9,6 +9,7 @@ use rand::Rng;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use server::clock::now;
+use tokio::sync::Semaphore;
 
 use crate::audit::{Answered, Findings};
 use crate::content::Content;
@@ -18,6 +19,9 @@ use crate::traffic::{Offer, Traffic, What};
 
 /// Nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No more tries at once than a process may surely have files for; others wait their turn.
+const AT_ONCE: usize = 512;
 
 /// A page sends its events so often; then it is gone.
 const TRIES_OF_A_PAGE: u32 = 6;
@@ -31,6 +35,7 @@ pub(crate) struct Senders {
     url: String,
     traffic: Traffic,
     signer: standardwebhooks::Webhook,
+    places: Semaphore,
     so_far: Mutex<SoFar>,
 }
 
@@ -59,6 +64,7 @@ impl Senders {
             url,
             traffic,
             signer: standardwebhooks::Webhook::from_bytes(SECRET.as_bytes().to_vec()).unwrap(),
+            places: Semaphore::new(AT_ONCE),
             so_far: Mutex::default(),
         }
     }
@@ -166,6 +172,7 @@ impl Senders {
 
     /// One try. The only 5xx that may be is a 503 that says when to come again.
     async fn attempt(&self, request: RequestBuilder) -> Heard {
+        let _place = self.places.acquire().await;
         self.so_far().requests += 1;
         let Ok(answer) = request.send().await else { return Heard::Nothing };
         let (status, comes_again) = (answer.status(), answer.headers().contains_key("retry-after"));

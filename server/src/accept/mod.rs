@@ -74,7 +74,7 @@ impl Default for Settings {
             idle_when_crowded: Duration::from_secs(5),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(10),
-            connections: 4096,
+            connections: 2048, // as many as fit into 128 MiB beside everything else
             connections_per_household: 256,
         }
     }
