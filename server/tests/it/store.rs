@@ -296,7 +296,7 @@ const BEFORE_STANDING: &str = "
     DROP INDEX payment_by_time; DROP INDEX payment_of_state; DROP INDEX payment_without_session; DROP INDEX session_unpaid;
     ALTER TABLE payment DROP COLUMN state; ALTER TABLE payment DROP COLUMN refunded_minor;
     ALTER TABLE payment DROP COLUMN disputed_minor; ALTER TABLE payment DROP COLUMN joined_at;
-    DROP TABLE comparison;
+    DROP TABLE comparison; DROP TABLE unjoined;
     PRAGMA user_version = 8;";
 
 #[tokio::test]

@@ -48,7 +48,9 @@ pub(super) fn enter<'a>(
             continue;
         }
         let names = names(connection, about)?;
-        write(connection, settle(of_names(connection, about, &names)?), &mut entered)?;
+        let purchase = of_names(connection, about, &names)?;
+        keep_unjoined(connection, about, &names, &purchase)?;
+        write(connection, settle(purchase), &mut entered)?;
         done.extend(names.into_iter().map(|name| PaymentKey { payment_id: name, ..about.clone() }));
     }
     Ok(entered)
@@ -143,9 +145,36 @@ pub(super) fn stand(connection: &Connection) -> Result<()> {
     while let Some(row) = rows.next()? {
         let funnel = FunnelId::parse(row.get::<_, String>(0)?).map_err(|_| unreadable(0, "funnel"))?;
         let about = PaymentKey { funnel, provider: row.get(1)?, payment_id: row.get(2)? };
-        for (key, standing) in settle(purchase(connection, &about)?).standings {
+        let names = names(connection, &about)?;
+        let purchase = of_names(connection, &about, &names)?;
+        keep_unjoined(connection, &about, &names, &purchase)?;
+        for (key, standing) in settle(purchase).standings {
             write_standing(connection, &key, standing)?;
         }
+    }
+    Ok(())
+}
+
+/// Remembers what is told about a payment that nobody knows, until somebody does.
+fn keep_unjoined(
+    connection: &Connection,
+    about: &PaymentKey,
+    names: &[String],
+    purchase: &Purchase,
+) -> Result<()> {
+    let (funnel, provider) = (about.funnel.as_str(), &about.provider);
+    if purchase.payments.is_empty() && purchase.told.is_empty() {
+        connection
+            .prepare_cached("INSERT INTO unjoined VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![funnel, provider, about.payment_id])?;
+    } else {
+        let names = serde_json::to_string(names).unwrap_or_default();
+        connection
+            .prepare_cached(
+                "DELETE FROM unjoined WHERE funnel = ?1 AND provider = ?2
+                   AND payment_name IN (SELECT value FROM json_each(?3))",
+            )?
+            .execute(params![funnel, provider, names])?;
     }
     Ok(())
 }

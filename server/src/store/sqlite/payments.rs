@@ -204,13 +204,8 @@ fn later(connection: &Connection, key: &PaymentKey) -> Result<(Vec<Refund>, Vec<
 pub(super) fn unjoined(connection: &Connection, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>> {
     let alone = |table: &str, columns: &str| {
         format!(
-            "SELECT {columns} FROM {table} AS told WHERE funnel = ?1
-               AND NOT EXISTS (SELECT 1 FROM payment_name AS known JOIN payment USING (funnel, provider, payment_id)
-                               WHERE known.funnel = told.funnel AND known.provider = told.provider
-                                 AND known.name = told.payment_name)
-               AND NOT EXISTS (SELECT 1 FROM conversion WHERE conversion.funnel = told.funnel
-                               AND conversion.provider = told.provider AND conversion.payment_id = told.payment_name)
-             ORDER BY received_at DESC LIMIT ?2"
+            "SELECT {columns} FROM unjoined CROSS JOIN {table} USING (funnel, provider, payment_name)
+             WHERE funnel = ?1 ORDER BY received_at DESC LIMIT ?2"
         )
     };
     let key = params![funnel.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)];

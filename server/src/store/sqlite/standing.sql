@@ -17,6 +17,14 @@ CREATE INDEX payment_without_session ON payment (funnel, paid_at DESC, provider 
 -- Who may have paid what nobody is known for.
 CREATE INDEX session_unpaid ON session (funnel, checkout_at DESC) WHERE checkout_at IS NOT NULL AND converted = 0;
 
+-- How refunds and disputes call payments that nobody knows yet.
+CREATE TABLE unjoined (
+  funnel       TEXT NOT NULL,
+  provider     TEXT NOT NULL,
+  payment_name TEXT NOT NULL,
+  PRIMARY KEY (funnel, provider, payment_name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE comparison (
   provider    TEXT PRIMARY KEY,
   at          INTEGER NOT NULL,
