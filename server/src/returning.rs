@@ -14,7 +14,7 @@ use url::Url;
 use crate::domain::Millis;
 use crate::domain::commit::Digest;
 use crate::domain::event::FunnelId;
-use crate::store::{ReturnKey, Standing, Store, StoreError};
+use crate::store::{CheckoutStanding, ReturnKey, Store, StoreError};
 
 /// The parameter of the return URL that holds the token.
 pub const TOKEN: &str = "token";
@@ -84,16 +84,16 @@ impl Returns {
         let by_token = token.and_then(ReturnToken::parse).map(|token| ReturnKey::Token(token.hash()));
         let by_session = || session_id.and_then(|id| SessionId::parse(id).ok()).map(ReturnKey::Session);
         let Some(key) = by_token.or_else(by_session) else { return Ok(Return::Unknown) };
-        let standing = self.store.standing(&self.funnel, &key).await?;
+        let standing = self.store.checkout_standing(&self.funnel, &key).await?;
         Ok(standing.map_or(Return::Unknown, |standing| told(standing, now)))
     }
 }
 
-fn told(standing: Standing, now: Millis) -> Return {
+fn told(standing: CheckoutStanding, now: Millis) -> Return {
     match standing {
-        Standing { paid: true, .. } => Return::Confirmed,
-        Standing { started_at, .. } if now.saturating_sub(started_at) < WAITED_FOR => Return::Waiting,
-        Standing { .. } => Return::Unknown,
+        CheckoutStanding { paid: true, .. } => Return::Confirmed,
+        CheckoutStanding { started_at, .. } if now.saturating_sub(started_at) < WAITED_FOR => Return::Waiting,
+        CheckoutStanding { .. } => Return::Unknown,
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_ever() {
         let hour = 60 * 60 * 1000;
-        let at = |paid, now| told(Standing { started_at: 1000, paid }, now);
+        let at = |paid, now| told(CheckoutStanding { started_at: 1000, paid }, now);
         assert_eq!(at(false, 1000), Return::Waiting);
         assert_eq!(at(false, 999 + hour), Return::Waiting);
         assert_eq!(at(false, 1000 + hour), Return::Unknown);

@@ -253,6 +253,17 @@ pub fn text_of(value: &serde_json::Value) -> Option<String> {
     }
 }
 
+/// An object's own id: without it the ledger could not tell it from another.
+fn own_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = <String as serde::Deserialize>::deserialize(deserializer)?;
+    if id.is_empty() { Err(serde::de::Error::custom("the id is empty")) } else { Ok(id) }
+}
+
+/// Reads what a delivery or a list says of one object.
+fn object<'a, T: serde::Deserialize<'a>>(data: &'a str) -> Result<T, String> {
+    serde_json::from_str(data).map_err(|error| format!("data: {error}"))
+}
+
 /// The address of `path` in the API whose base is `api`.
 fn in_api(api: &Url, path: &str) -> Url {
     let mut url = api.clone();

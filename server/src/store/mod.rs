@@ -219,7 +219,7 @@ pub enum ReturnKey {
 
 /// How a checkout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct CheckoutStanding {
     /// When the buy button was pressed.
     pub started_at: Millis,
     /// Whether the payment that it led to has arrived.
@@ -301,7 +301,11 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
     ) -> Result<Option<SessionId>, StoreError>;
 
     /// How the newest checkout stands that goes by this key; `None` if there is none.
-    async fn standing(&self, funnel: &FunnelId, key: &ReturnKey) -> Result<Option<Standing>, StoreError>;
+    async fn checkout_standing(
+        &self,
+        funnel: &FunnelId,
+        key: &ReturnKey,
+    ) -> Result<Option<CheckoutStanding>, StoreError>;
 
     /// Payments, newest first, at most `limit`.
     async fn payments(

@@ -207,9 +207,7 @@ impl Payment {
     pub fn is_known_as(&self, id: &str) -> bool {
         self.key.payment_id == id || self.also_known_as.iter().any(|known| known == id)
     }
-}
 
-impl Payment {
     /// Whether another telling of this payment fills no gap.
     fn says_all_of(&self, other: &Self) -> bool {
         (self.amount.is_ok() || other.amount.is_err())

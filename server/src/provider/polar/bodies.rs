@@ -13,7 +13,7 @@ use crate::domain::Millis;
 use crate::domain::money::{Currency, Money, MoneyError};
 use crate::provider::{
     Counts, DisputeState, Disputed, Fact, Failed, Metadata, Notice, Paid, PaymentKind, RefundState, Refunded,
-    packed, text_of,
+    object, own_id, packed, text_of,
 };
 
 /// Currencies of which Polar counts whole units; it counts hundredths of all others, of those with three decimals too.
@@ -43,11 +43,11 @@ impl Envelope<'_> {
         let event_type: String = self.r#type.chars().take(100).collect();
         let data = self.data.map_or("null", RawValue::get);
         let facts = match event_type.as_str() {
-            "order.paid" => parse(data).map(|order: Order<'_>| vec![order.paid(test)]),
-            "order.refunded" => parse(data).map(|order: Order<'_>| order.facts(test)),
+            "order.paid" => object(data).map(|order: Order<'_>| vec![order.paid(test)]),
+            "order.refunded" => object(data).map(|order: Order<'_>| order.facts(test)),
             "refund.created" | "refund.updated" => listed_refund(data),
             "checkout.updated" | "checkout.expired" => {
-                parse(data).map(|checkout: Checkout| checkout.failed().into_iter().collect())
+                object(data).map(|checkout: Checkout| checkout.failed().into_iter().collect())
             }
             _ => Ok(Vec::new()),
         };
@@ -55,21 +55,9 @@ impl Envelope<'_> {
     }
 }
 
-fn parse<'a, T: Deserialize<'a> + Named>(data: &'a str) -> Result<T, String> {
-    match serde_json::from_str::<T>(data) {
-        Ok(read) if read.id().is_empty() => Err("data: the id is empty".to_owned()),
-        Ok(read) => Ok(read),
-        Err(error) => Err(format!("data: {error}")),
-    }
-}
-
-/// What Polar gives an id to.
-trait Named {
-    fn id(&self) -> &str;
-}
-
 #[derive(Deserialize)]
 struct Order<'a> {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     status: Option<String>,
     billing_reason: Option<String>,
@@ -86,12 +74,6 @@ struct Order<'a> {
     modified_at: Option<String>,
     #[serde(default)]
     metadata: Value,
-}
-
-impl Named for Order<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 impl Order<'_> {
@@ -139,6 +121,7 @@ impl Order<'_> {
 
 #[derive(Deserialize)]
 struct Refund<'a> {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     order_id: String,
     status: Option<String>,
@@ -150,12 +133,6 @@ struct Refund<'a> {
     created_at: Option<String>,
     #[serde(borrow)]
     dispute: Option<Dispute<'a>>,
-}
-
-impl Named for Refund<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 impl Refund<'_> {
@@ -180,6 +157,7 @@ impl Refund<'_> {
 
 #[derive(Deserialize)]
 struct Dispute<'a> {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     order_id: String,
     status: String,
@@ -189,12 +167,6 @@ struct Dispute<'a> {
     tax_amount: Option<&'a RawValue>,
     currency: Option<String>,
     created_at: Option<String>,
-}
-
-impl Named for Dispute<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 impl Dispute<'_> {
@@ -219,17 +191,12 @@ impl Dispute<'_> {
 
 #[derive(Deserialize)]
 struct Checkout {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     status: String,
     modified_at: Option<String>,
     #[serde(default)]
     metadata: Value,
-}
-
-impl Named for Checkout {
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 impl Checkout {
@@ -248,19 +215,19 @@ impl Checkout {
 
 /// An item of the list of orders; what was not paid is no fact.
 pub(super) fn listed_order(item: &str, test: bool) -> Result<Vec<Fact>, String> {
-    let order: Order<'_> = parse(item)?;
+    let order: Order<'_> = object(item)?;
     let paid = matches!(order.status.as_deref(), Some("paid" | "partially_refunded" | "refunded"));
     Ok(if paid { order.facts(test) } else { Vec::new() })
 }
 
 /// An item of the list of refunds.
 pub(super) fn listed_refund(item: &str) -> Result<Vec<Fact>, String> {
-    parse(item).map(Refund::facts)
+    object(item).map(Refund::facts)
 }
 
 /// An item of the list of disputes, of which no delivery tells.
 pub(super) fn listed_dispute(item: &str) -> Result<Vec<Fact>, String> {
-    parse(item).map(|dispute: Dispute<'_>| dispute.fact().into_iter().collect())
+    object(item).map(|dispute: Dispute<'_>| dispute.fact().into_iter().collect())
 }
 
 /// When an item was made.

@@ -12,7 +12,7 @@ use crate::domain::Millis;
 use crate::domain::money::{Currency, Money};
 use crate::provider::{
     Counts, DisputeState, Disputed, Fact, Failed, Metadata, Notice, Paid, PaymentKind, RefundState, Refunded,
-    text_of,
+    object, own_id, text_of,
 };
 
 /// Reads a delivery.
@@ -53,8 +53,8 @@ impl Envelope<'_> {
         let data = self.data.map_or("null", RawValue::get);
         // An app is told of its companies' payments under a name of its own.
         let facts = match event_type.strip_prefix("app_").unwrap_or(&event_type) {
-            "payment.succeeded" => parse::<Payment>(data).map(|payment| vec![payment.paid()]),
-            "payment.failed" => parse::<Payment>(data).map(|payment| payment.failed().into_iter().collect()),
+            "payment.succeeded" => object::<Payment>(data).map(|payment| vec![payment.paid()]),
+            "payment.failed" => object::<Payment>(data).map(|payment| payment.failed().into_iter().collect()),
             "refund.created" | "refund.updated" => refunded(data).map(|fact| vec![fact]),
             "dispute.created" | "dispute.updated" => disputed(data).map(|fact| fact.into_iter().collect()),
             _ => Ok(Vec::new()),
@@ -73,21 +73,9 @@ fn dotted(event_type: &str) -> String {
     }
 }
 
-fn parse<'a, T: Deserialize<'a> + Named>(data: &'a str) -> Result<T, String> {
-    match serde_json::from_str::<T>(data) {
-        Ok(read) if read.id().is_empty() => Err("data: the id is empty".to_owned()),
-        Ok(read) => Ok(read),
-        Err(error) => Err(format!("data: {error}")),
-    }
-}
-
-/// What Whop gives an id to.
-trait Named {
-    fn id(&self) -> &str;
-}
-
 #[derive(Deserialize)]
 struct Payment<'a> {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     status: Option<String>,
     substatus: Option<String>,
@@ -111,12 +99,6 @@ struct Payment<'a> {
     membership_id: Option<String>,
     #[serde(default)]
     membership_metadata: Value,
-}
-
-impl Named for Payment<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 impl Payment<'_> {
@@ -172,6 +154,7 @@ impl Payment<'_> {
 
 #[derive(Deserialize)]
 struct Refund<'a> {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     #[serde(borrow)]
     amount: Option<&'a RawValue>,
@@ -183,14 +166,8 @@ struct Refund<'a> {
     payment_id: Option<String>,
 }
 
-impl Named for Refund<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
 fn refunded(data: &str) -> Result<Fact, String> {
-    let refund: Refund<'_> = parse(data)?;
+    let refund: Refund<'_> = object(data)?;
     Ok(Fact::Refunded(Refunded {
         of: payment_of(&refund.payment, refund.payment_id.as_deref())?,
         amount: amount(refund.amount, refund.currency.as_deref()),
@@ -208,6 +185,7 @@ fn refunded(data: &str) -> Result<Fact, String> {
 
 #[derive(Deserialize)]
 struct Dispute<'a> {
+    #[serde(deserialize_with = "own_id")]
     id: String,
     #[serde(borrow)]
     amount: Option<&'a RawValue>,
@@ -221,15 +199,9 @@ struct Dispute<'a> {
     payment_id: Option<String>,
 }
 
-impl Named for Dispute<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
 /// A dispute that was closed without a ruling says nothing about the money, and neither does a state that is not known.
 fn disputed(data: &str) -> Result<Option<Fact>, String> {
-    let dispute: Dispute<'_> = parse(data)?;
+    let dispute: Dispute<'_> = object(data)?;
     let state = match dispute.status.as_deref().unwrap_or_default() {
         "needs_response" | "under_review" if dispute.inquiry => DisputeState::Warning,
         "needs_response" | "under_review" => DisputeState::Open,
@@ -249,7 +221,7 @@ fn disputed(data: &str) -> Result<Option<Fact>, String> {
 
 /// An item of the list of payments; what was not paid is no fact.
 pub(super) fn listed_payment(item: &str) -> Result<Option<Fact>, String> {
-    let payment: Payment<'_> = parse(item)?;
+    let payment: Payment<'_> = object(item)?;
     Ok((payment.status.as_deref() == Some("paid")).then(|| payment.paid()))
 }
 
@@ -294,210 +266,4 @@ fn millis(value: &Value) -> Option<Millis> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The one fact of a delivery.
-    fn fact(body: &str) -> Fact {
-        let facts = read(body.as_bytes()).facts.unwrap();
-        let [fact] = &facts[..] else { panic!("{facts:?}") };
-        fact.clone()
-    }
-
-    fn paid(body: &str) -> Paid {
-        match fact(body) {
-            Fact::Paid(paid) => paid,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn facts(event_type: &str, data: &str) -> Result<Vec<Fact>, String> {
-        read(format!(r#"{{"type":"{event_type}","data":{data}}}"#).as_bytes()).facts
-    }
-
-    #[test]
-    fn a_v1_payment_is_read() {
-        let read = paid(
-            r#"{"id":"msg_1","type":"payment.succeeded","data":{"id":"pay_1","total":99.0,"currency":"usd",
-                "paid_at":"2023-12-19T15:53:20.000Z","billing_reason":"one_time","membership":{"id":"mem_1"},
-                "metadata":{"aurea_anonymous_id":"a1","aurea_session_id":"s1","checkout_started_at":"1703001051000"}}}"#,
-        );
-        assert_eq!(read.amount.unwrap().minor, 9900);
-        assert_eq!(read.paid_at, Some(1_703_001_200_000));
-        assert_eq!(read.kind, PaymentKind::First);
-        assert_eq!(read.subscription_id.as_deref(), Some("mem_1"));
-        assert_eq!(read.metadata.session_id.as_deref(), Some("s1"));
-        assert_eq!(read.metadata.checkout_started_at, Some(1_703_001_051_000));
-    }
-
-    #[test]
-    fn an_older_body_is_read() {
-        let read = paid(
-            r#"{"action":"payment.succeeded","api_version":"v5","data":{"id":"pay_2","final_amount":10.43,
-                "currency":"eur","paid_at":1703001200,"membership_id":"mem_2","membership_metadata":{"aurea_session_id":"s2"}}}"#,
-        );
-        assert_eq!(read.amount.unwrap().minor, 1043);
-        assert_eq!(read.paid_at, Some(1_703_001_200_000));
-        assert_eq!(read.metadata.session_id.as_deref(), Some("s2"));
-        assert_eq!(read.subscription_id.as_deref(), Some("mem_2"));
-        let v2 = r#"{"action":"app_payment.succeeded","data":{"id":"p","final_amount":1,"currency":"usd","membership":"mem_3"}}"#;
-        assert_eq!(paid(v2).subscription_id.as_deref(), Some("mem_3"));
-    }
-
-    #[test]
-    fn the_checkouts_own_metadata_comes_before_the_payments() {
-        let read = paid(
-            r#"{"type":"payment_succeeded","data":{"id":"p","total":"1","currency":"usd",
-                "checkout_session":{"metadata":{"aurea_session_id":"first"}},
-                "metadata":{"aurea_session_id":"second","aurea_id":"a9"}}}"#,
-        );
-        assert_eq!(read.metadata.session_id.as_deref(), Some("first"));
-        assert_eq!(read.metadata.anonymous_id.as_deref(), Some("a9"));
-    }
-
-    #[test]
-    fn a_renewal_is_told_by_its_billing_reason() {
-        for (reason, kind) in [
-            ("subscription_create", PaymentKind::First),
-            ("one_time", PaymentKind::First),
-            ("subscription_cycle", PaymentKind::Renewal),
-            ("subscription_update", PaymentKind::Renewal),
-        ] {
-            let body = format!(
-                r#"{{"type":"payment.succeeded","data":{{"id":"p","total":0,"currency":"usd","billing_reason":"{reason}"}}}}"#
-            );
-            assert_eq!(paid(&body).kind, kind, "{reason}");
-        }
-    }
-
-    #[test]
-    fn an_amount_is_never_guessed() {
-        for (total, currency) in [
-            ("-1", "usd"),
-            ("1e30", "usd"),
-            ("1e400", "usd"),
-            ("99", "btc"),
-            ("\"99,00\"", "usd"),
-            ("null", "usd"),
-            ("0.5", "jpy"),
-        ] {
-            let read = paid(&format!(
-                r#"{{"type":"payment.succeeded","data":{{"id":"p","total":{total},"currency":"{currency}"}}}}"#
-            ));
-            assert!(read.amount.is_err(), "{total} {currency}");
-        }
-    }
-
-    #[test]
-    fn amounts_are_major_units_of_any_currency() {
-        for (total, currency, minor) in [
-            ("1000", "jpy", 1000),
-            ("5.124", "kwd", 5124),
-            ("500", "isk", 500),
-            ("500", "ugx", 500),
-            ("0.30000000000000004", "usd", 30),
-        ] {
-            let read = paid(&format!(
-                r#"{{"type":"payment.succeeded","data":{{"id":"p","total":{total},"currency":"{currency}"}}}}"#
-            ));
-            assert_eq!(read.amount.unwrap().minor, minor, "{total} {currency}");
-        }
-    }
-
-    #[test]
-    fn a_refund_counts_by_its_state_and_names_its_payment() {
-        let data = |status: &str| {
-            format!(
-                r#"{{"id":"rfd_1","amount":10.5,"currency":"usd","status":"{status}","created_at":"2023-12-19T15:53:20Z",
-                    "payment":{{"id":"pay_1","metadata":{{"aurea_session_id":"s1"}}}}}}"#
-            )
-        };
-        for (status, state) in [
-            ("pending", RefundState::Pending),
-            ("requires_action", RefundState::Pending),
-            ("succeeded", RefundState::Succeeded),
-            ("failed", RefundState::Failed),
-            ("canceled", RefundState::Failed),
-        ] {
-            let read = facts("refund.updated", &data(status)).unwrap();
-            let [Fact::Refunded(refund)] = &read[..] else { panic!("{read:?}") };
-            assert_eq!((refund.refund_id.as_str(), refund.of.as_str()), ("rfd_1", "pay_1"));
-            assert_eq!(refund.amount.as_ref().unwrap().minor, 1050);
-            assert_eq!((refund.state, refund.counts), (state, Counts::One), "{status}");
-            assert_eq!(refund.metadata.session_id.as_deref(), Some("s1"));
-        }
-        assert!(facts("refund_created", r#"{"id":"rfd_1","payment":null}"#).is_err());
-    }
-
-    #[test]
-    fn a_dispute_is_read_by_its_status_and_one_without_a_ruling_says_nothing() {
-        for (status, inquiry, state) in [
-            ("warning_needs_response", false, Some(DisputeState::Warning)),
-            ("warning_closed", false, Some(DisputeState::Warning)),
-            ("needs_response", true, Some(DisputeState::Warning)),
-            ("needs_response", false, Some(DisputeState::Open)),
-            ("under_review", false, Some(DisputeState::Open)),
-            ("won", false, Some(DisputeState::Won)),
-            ("lost", false, Some(DisputeState::Lost)),
-            ("closed", false, None),
-            ("other", false, None),
-        ] {
-            let data = format!(
-                r#"{{"id":"dspt_1","amount":99,"currency":"usd","status":"{status}","inquiry":{inquiry},"payment":{{"id":"pay_1"}}}}"#
-            );
-            let read = facts("dispute.updated", &data).unwrap();
-            let states: Vec<_> = read
-                .iter()
-                .map(|fact| match fact {
-                    Fact::Disputed(dispute) => dispute.state,
-                    other => panic!("{other:?}"),
-                })
-                .collect();
-            assert_eq!(states, state.into_iter().collect::<Vec<_>>(), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_failed_payment_says_why() {
-        let data = r#"{"id":"pay_1","status":"open","failure_message":"Your card was declined."}"#;
-        let read = facts("payment.failed", data).unwrap();
-        let [Fact::Failed(failed)] = &read[..] else { panic!("{read:?}") };
-        assert_eq!((failed.id.as_str(), failed.reason.as_str()), ("pay_1", "Your card was declined."));
-        let renewal = r#"{"id":"pay_2","billing_reason":"subscription_cycle"}"#;
-        assert_eq!(facts("payment.failed", renewal), Ok(vec![]));
-    }
-
-    #[test]
-    fn what_changes_nothing_in_the_ledger_has_no_facts() {
-        for event_type in [
-            "payment.pending",
-            "payment.created",
-            "membership.activated",
-            "membership_deactivated",
-            "entry.created",
-        ] {
-            assert_eq!(facts(event_type, "{}"), Ok(vec![]), "{event_type}");
-        }
-        assert_eq!(read(br#"{"action":"membership_went_valid"}"#).event_type, "membership.went_valid");
-    }
-
-    #[test]
-    fn what_is_not_documented_is_told_in_words() {
-        for body in ["\u{ff}", "{}", r#"{"type":"payment.succeeded"}"#] {
-            assert!(read(body.as_bytes()).facts.is_err(), "{body}");
-        }
-        assert!(facts("payment.succeeded", "{}").is_err());
-        assert!(facts("payment.succeeded", r#"{"id":""}"#).is_err());
-        assert!(facts("dispute.created", r#"{"id":"dspt_1","status":"lost"}"#).is_err());
-    }
-
-    #[test]
-    fn a_list_tells_of_what_was_paid() {
-        let listed = |status: &str| {
-            listed_payment(&format!(r#"{{"id":"pay_1","status":"{status}","total":99,"currency":"usd"}}"#))
-                .unwrap()
-        };
-        assert!(matches!(listed("paid"), Some(Fact::Paid(_))));
-        assert_eq!(listed("open"), None);
-    }
-}
+mod tests;

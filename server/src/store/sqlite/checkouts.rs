@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::rows::{Result, unreadable};
 use crate::domain::checkout::{BegunCheckout, Carried};
 use crate::domain::event::FunnelId;
-use crate::store::{ReturnKey, Standing};
+use crate::store::{CheckoutStanding, ReturnKey};
 
 /// One that is there stays as it is.
 pub(super) fn insert(connection: &Connection, begun: &BegunCheckout) -> Result<()> {
@@ -61,7 +61,7 @@ pub(super) fn standing(
     connection: &Connection,
     funnel: &FunnelId,
     key: &ReturnKey,
-) -> Result<Option<Standing>> {
+) -> Result<Option<CheckoutStanding>> {
     let column = match key {
         ReturnKey::Token(_) => "return_hash",
         ReturnKey::Session(_) => "session_id",
@@ -73,7 +73,7 @@ pub(super) fn standing(
              AND (payment.checkout_started_at IS NULL OR payment.checkout_started_at >= checkout.started_at))
          FROM checkout WHERE funnel = ?1 AND {column} = ?2 ORDER BY started_at DESC LIMIT 1"
     ))?;
-    let standing = |row: &Row<'_>| Ok(Standing { started_at: row.get(0)?, paid: row.get(1)? });
+    let standing = |row: &Row<'_>| Ok(CheckoutStanding { started_at: row.get(0)?, paid: row.get(1)? });
     match key {
         ReturnKey::Token(hash) => statement.query_row(params![funnel.as_str(), hash], standing),
         ReturnKey::Session(session) => {

@@ -14,9 +14,9 @@ use rusqlite_migration::{M, Migrations};
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    Changed, Compared, FunnelFigures, PaymentCursor, PaymentFile, PaymentFilter, PaymentQuery, PaymentRecord,
-    ReturnKey, SecretHash, SessionCursor, SessionFilter, SessionRecord, SessionRow, Standing, Store,
-    StoreError, Totals,
+    Changed, CheckoutStanding, Compared, FunnelFigures, PaymentCursor, PaymentFile, PaymentFilter,
+    PaymentQuery, PaymentRecord, ReturnKey, SecretHash, SessionCursor, SessionFilter, SessionRecord,
+    SessionRow, Store, StoreError, Totals,
 };
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed};
@@ -226,7 +226,11 @@ impl Store for SqliteStore {
         self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
     }
 
-    async fn standing(&self, funnel: &FunnelId, key: &ReturnKey) -> Result<Option<Standing>, StoreError> {
+    async fn checkout_standing(
+        &self,
+        funnel: &FunnelId,
+        key: &ReturnKey,
+    ) -> Result<Option<CheckoutStanding>, StoreError> {
         let (funnel, key) = (funnel.clone(), key.clone());
         self.readers.read(move |reader| checkouts::standing(reader, &funnel, &key)).await
     }

@@ -6,8 +6,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::money;
-use super::{Event, id_of, own_id};
-use crate::provider::{Counts, DisputeState, Disputed, Fact, Metadata, RefundState, Refunded, text_of};
+use super::{Event, id_of};
+use crate::provider::{
+    Counts, DisputeState, Disputed, Fact, Metadata, RefundState, Refunded, own_id, text_of,
+};
 
 /// A charge of which something was given back.
 #[derive(Deserialize)]

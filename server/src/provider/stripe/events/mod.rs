@@ -121,11 +121,5 @@ fn id_of(value: &Value) -> Option<String> {
     Some(id.to_owned()).filter(|id| !id.is_empty())
 }
 
-/// An object's own id: without it the ledger could not tell it from another.
-fn own_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let id = String::deserialize(deserializer)?;
-    if id.is_empty() { Err(serde::de::Error::custom("the id is empty")) } else { Ok(id) }
-}
-
 #[cfg(test)]
 mod tests;

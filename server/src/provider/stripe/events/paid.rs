@@ -8,9 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::money;
-use super::{Event, id_of, own_id};
+use super::{Event, id_of};
 use crate::domain::money::{Currency, Money};
-use crate::provider::{Fact, Failed, Metadata, Named, Paid, PaymentKind, packed, text_of};
+use crate::provider::{Fact, Failed, Metadata, Named, Paid, PaymentKind, own_id, packed, text_of};
 
 /// A Checkout Session.
 #[derive(Deserialize)]
