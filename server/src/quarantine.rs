@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use app::aurea::model;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -129,18 +128,18 @@ impl Quarantine {
     fn evidence(
         &self,
         provider: &dyn Provider,
-        headers: &HeaderMap,
+        received: &HeaderMap,
         body: &[u8],
         sender: IpAddr,
     ) -> Option<Evidence> {
-        let pair = |name: &&str| Some(((*name).to_owned(), headers.get(*name)?.to_str().ok()?.to_owned()));
+        let pair = |name: &&str| Some(((*name).to_owned(), received.get(*name)?.to_str().ok()?.to_owned()));
         let headers: Vec<(String, String)> = provider.headers().iter().filter_map(pair).collect();
         let length: usize = headers.iter().map(|(_, value)| value.len()).sum();
         (body.len() <= LONGEST && length <= LONGEST_HEADERS).then(|| Evidence {
             sender: self.senders.hash_one(sender).cast_signed(),
             headers,
             body: body.to_vec(),
-            digest: Sha256::digest(body).into(),
+            digest: provider.digest(received, body),
         })
     }
 

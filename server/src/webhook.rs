@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use app::event::{AnonymousId, SessionId, name};
 use axum::http::HeaderMap;
-use sha2::{Digest as _, Sha256};
 
 use crate::bookkeeper::{Bookkeeper, Heard};
 use crate::domain::Millis;
@@ -74,7 +73,8 @@ impl Webhooks {
         if foreign.is_some() {
             notice.facts = Ok(Vec::new());
         }
-        let delivery = delivery(provider.name(), signed_id, &notice, body, now);
+        let digest = provider.digest(headers, body);
+        let delivery = delivery(provider.name(), signed_id, &notice, body, digest, now);
         let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let facts = notice.facts.unwrap_or_else(|why| {
             tracing::error!(
@@ -173,12 +173,13 @@ fn unquoted(why: &str) -> String {
     }
 }
 
-/// A delivery without an id is named by its body: the same body is the same delivery.
+/// A delivery without an id is named by its digest: the same again is the same delivery.
 fn delivery(
     provider: &'static str,
     signed_id: Option<String>,
     notice: &Notice,
     body: &[u8],
+    digest: Digest,
     now: Millis,
 ) -> Delivery {
     let state = match &notice.facts {
@@ -186,7 +187,6 @@ fn delivery(
         Ok(_) => DeliveryState::Recorded,
         Err(_) => DeliveryState::Unparsable,
     };
-    let digest: Digest = Sha256::digest(body).into();
     Delivery {
         provider,
         delivery_id: signed_id

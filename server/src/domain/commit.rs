@@ -29,7 +29,7 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// The body, byte for byte.
     pub body: Vec<u8>,
-    /// The body's digest.
+    /// Of what it says; see `Provider::digest`.
     pub digest: Digest,
     /// When it arrived.
     pub received_at: Millis,

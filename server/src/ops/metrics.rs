@@ -30,7 +30,7 @@ use crate::aurea::Access;
 use crate::clock::now;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
-use crate::outbox::{Outbox, Standing};
+use crate::outbox::{DestinationStanding, Outbox};
 use crate::quarantine::Quarantine;
 use crate::store::sqlite::{beside, examine};
 use crate::store::{Store, StoreError, Sum};
@@ -169,8 +169,8 @@ impl Gauges {
         registry.register_with_unit("process_start_time", started, Unit::Seconds, now.started_at);
     }
 
-    fn set_outbox(&self, standings: &[Standing]) {
-        for Standing { destination, sent, figures, .. } in standings {
+    fn set_outbox(&self, standings: &[DestinationStanding]) {
+        for DestinationStanding { destination, sent, figures, .. } in standings {
             let label = [("destination", destination.clone())];
             self.outbox_waiting.get_or_create(&label).set(signed(figures.waiting));
             self.outbox_parked.get_or_create(&label).set(signed(figures.parked));

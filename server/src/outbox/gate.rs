@@ -54,6 +54,16 @@ impl Gate {
         }
     }
 
+    /// Requests at once, as things are.
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Whether nothing goes out but a try now and then.
+    pub fn is_shut(&self) -> bool {
+        self.shut_until.is_some()
+    }
+
     /// When it opens for a try, if it is shut.
     pub fn opens_at(&self) -> Option<Millis> {
         self.shut_until

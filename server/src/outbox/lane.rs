@@ -1,22 +1,22 @@
 //! The lane to one destination: claims rows that are due, sends each, settles each. Lanes know nothing of each other, so
 //! that one destination's trouble is nobody else's.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Carrier;
 use super::gate::{FRESH, Gate, Turn};
 use super::step;
-use super::verdict::{Reply, Verdict, judge};
+use super::under_way::{Answered, UnderWay};
+use super::verdict::{Verdict, judge};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::domain::outbox::Destination;
@@ -58,60 +58,6 @@ pub(super) struct Lane {
     pub(super) sent: AtomicU64,
 }
 
-/// A row, and what came back for it.
-struct Answered {
-    row: Claimed,
-    reply: Result<Reply, String>,
-}
-
-/// What is under way, and how much may be.
-#[derive(Default)]
-struct UnderWay {
-    gate: Gate,
-    sends: JoinSet<Answered>,
-    /// Of the sends.
-    tickets: HashMap<Id, Ticket>,
-    /// An answered row holds no place any more while it is written what became of it.
-    settles: JoinSet<()>,
-    /// The latest time that was seen.
-    latest: Millis,
-}
-
-impl UnderWay {
-    /// A claim that ended before its send did, as when a clock is set, is had again: the row is not sent twice at a time.
-    fn renew(&mut self, ticket: &Ticket) -> bool {
-        let under_way = self.tickets.values_mut().find(|known| known.id == ticket.id);
-        under_way.map(|known| *known = ticket.clone()).is_some()
-    }
-
-    /// This send and all others that have ended by now.
-    fn answered(&mut self, joined: Joined) -> Vec<Answered> {
-        let mut answered = Vec::new();
-        let mut next = Some(joined);
-        while let Some(joined) = next {
-            answered.extend(self.ended(joined));
-            next = self.sends.try_join_next_with_id();
-        }
-        answered
-    }
-
-    fn ended(&mut self, joined: Joined) -> Option<Answered> {
-        match joined {
-            Ok((id, mut answered)) => {
-                answered.row.ticket = self.tickets.remove(&id)?;
-                Some(answered)
-            }
-            Err(error) => {
-                tracing::error!(%error, "a send broke; its row is tried again when the claim ends");
-                self.tickets.remove(&error.id());
-                None
-            }
-        }
-    }
-}
-
-type Joined = Result<(Id, Answered), JoinError>;
-
 impl Lane {
     pub(super) fn new(store: Arc<dyn OutboxStore>, carrier: Arc<dyn Carrier>, clock: Arc<dyn Clock>) -> Self {
         let destination = carrier.listener().destination;
@@ -132,7 +78,7 @@ impl Lane {
             failpoints::reach("outbox.lane");
             news.mark_unchanged();
             let wake = self.send_what_is_due(&mut under_way).await;
-            if under_way.sends.is_empty() && under_way.settles.is_empty() {
+            if under_way.is_idle() {
                 // Nothing to be sent now, nothing under way: whoever asked may go.
                 for done in waiting.drain(..) {
                     let _ = done.send(()); // they may have gone already
@@ -163,28 +109,24 @@ impl Lane {
         loop {
             let now = self.clock.now();
             self.mind_the_clock(now, under_way).await;
-            let free = under_way.gate.free(under_way.sends.len(), now);
-            if free == 0 {
+            self.give_back(under_way.overdue(now), now).await;
+            self.send_ahead(under_way, now);
+            let wanted = under_way.wanted(now);
+            if wanted == 0 {
                 // The end of something under way, or the gate's time, is the next occasion.
                 let opens_at = under_way.gate.opens_at().filter(|_| under_way.sends.is_empty());
                 return opens_at.unwrap_or(now + CLAIM);
             }
-            let claimed = match self.claim(free, now).await {
+            let claimed = match self.claim(wanted, now).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::debug!(%error, "the outbox can't be read"); // the store has said so itself
                     return now + STORE_PAUSE;
                 }
             };
-            let all = claimed.len() < free;
-            for row in claimed {
-                let ticket = row.ticket.clone();
-                if under_way.renew(&ticket) {
-                    continue;
-                }
-                let send = under_way.sends.spawn(Arc::clone(self).send(row).in_current_span());
-                under_way.tickets.insert(send.id(), ticket);
-            }
+            let all = claimed.len() < wanted;
+            under_way.take(claimed, now);
+            self.send_ahead(under_way, now);
             if all {
                 let next = self.store.next_due(self.destination).await;
                 // What became due since the claim is seen here; what is written later is news.
@@ -193,6 +135,25 @@ impl Lane {
                     Ok(next) => return next.unwrap_or(now + CLAIM),
                     Err(_) => return now + STORE_PAUSE,
                 }
+            }
+        }
+    }
+
+    /// Sends what is claimed, as far as there are places.
+    fn send_ahead(self: &Arc<Self>, under_way: &mut UnderWay, now: Millis) {
+        while let Some(row) = under_way.next(now) {
+            let ticket = row.ticket.clone();
+            let send = under_way.sends.spawn(Arc::clone(self).send(row).in_current_span());
+            under_way.sends(send.id(), ticket);
+        }
+    }
+
+    /// Rows that are not sent after all are due at once.
+    async fn give_back(&self, tickets: Vec<Ticket>, now: Millis) {
+        let released = tickets.into_iter().map(|ticket| self.store.release(ticket, now));
+        for outcome in join_all(released).await {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "a claim could not be released; it ends by itself");
             }
         }
     }
@@ -342,10 +303,6 @@ impl Lane {
         let _ = tokio::time::timeout(STOP_PATIENCE, ends).await; // what is left is released
         under_way.sends.shutdown().await;
         while under_way.settles.join_next().await.is_some() {}
-        for ticket in under_way.tickets.into_values() {
-            if let Err(error) = self.store.release(ticket, self.clock.now()).await {
-                tracing::error!(%error, "a claim could not be released; it ends by itself");
-            }
-        }
+        self.give_back(under_way.into_tickets().collect(), self.clock.now()).await;
     }
 }

@@ -30,6 +30,7 @@ mod lane;
 pub mod reach;
 pub mod schedule;
 pub mod step;
+mod under_way;
 pub mod verdict;
 pub mod webhooks;
 
@@ -63,7 +64,7 @@ pub struct Outbox {
 
 /// Where a destination stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct DestinationStanding {
     /// Its name.
     pub destination: String,
     /// Its host; `None` if the settings name it no more: its rows are kept.
@@ -109,7 +110,7 @@ impl Outbox {
         let before = sent();
         let _ = tokio::time::timeout(patience, self.settle(true)).await; // it goes on by itself
         let mut driven = Forwarded { sent: sent() - before, ..Forwarded::default() };
-        for Standing { destination, host, figures, .. } in self.standings().await? {
+        for DestinationStanding { destination, host, figures, .. } in self.standings().await? {
             let OutboxFigures { waiting, parked, last_error, .. } = figures;
             driven.waiting += waiting;
             driven.parked += parked;
@@ -137,17 +138,17 @@ impl Outbox {
     }
 
     /// Where each destination stands: those that are told first, then those for which only rows are left.
-    pub async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
+    pub async fn standings(&self) -> Result<Vec<DestinationStanding>, StoreError> {
         let mut figures = self.store.outbox_figures().await?;
         let told = self.lanes.iter().map(|(lane, _)| {
             let destination = lane.destination.0.to_owned();
             let figures = figures.remove(&destination).unwrap_or_default();
             let (host, sent) = (lane.carrier.host().to_owned(), lane.sent.load(Ordering::Relaxed));
-            Standing { destination, host: Some(host), sent, figures }
+            DestinationStanding { destination, host: Some(host), sent, figures }
         });
-        let mut standings: Vec<Standing> = told.collect();
+        let mut standings: Vec<DestinationStanding> = told.collect();
         let left = figures.into_iter();
-        standings.extend(left.map(|(destination, figures)| Standing {
+        standings.extend(left.map(|(destination, figures)| DestinationStanding {
             destination,
             host: None,
             sent: 0,
@@ -159,7 +160,7 @@ impl Outbox {
     /// Where forwarding stands, as the owner's screens show it.
     pub async fn status(&self) -> Result<Vec<Forwarding>, StoreError> {
         let mut status = Vec::new();
-        for Standing { destination, host, figures, .. } in self.standings().await? {
+        for DestinationStanding { destination, host, figures, .. } in self.standings().await? {
             let parked = if figures.parked == 0 {
                 vec![]
             } else {

@@ -8,10 +8,12 @@ use std::net::IpAddr;
 use app::event::metadata;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::domain::Millis;
 pub use crate::domain::checkout::Carried;
+use crate::domain::commit::Digest;
 pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
 
@@ -50,6 +52,11 @@ pub trait Provider: Send + Sync {
     /// The account that a delivery speaks of, if it is another than the configured one.
     fn foreign_account(&self, _headers: &HeaderMap, _body: &[u8]) -> Option<String> {
         None
+    }
+
+    /// What is the same for two deliveries only if they say the same: of the body, and of whatever else it is read by.
+    fn digest(&self, _headers: &HeaderMap, body: &[u8]) -> Digest {
+        Sha256::digest(body).into()
     }
 
     /// Reads what an authentic delivery says. Shopify's topic stands in a header.

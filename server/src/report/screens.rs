@@ -17,7 +17,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::session::{self, Session, fold, view};
 use crate::domain::summary;
 use crate::domain::{DAY, Millis};
-use crate::store::{PaymentFilter, SessionCursor, SessionFilter, SessionRow, StoreError};
+use crate::store::{PaymentFilter, PaymentQuery, SessionCursor, SessionFilter, SessionRow, StoreError};
 
 /// Days that the figures look back, today included.
 const DAYS: i64 = 30;
@@ -60,14 +60,17 @@ impl Report {
         })
     }
 
-    /// The newest first payments without a session, and whether there may be more. A renewal has no visit that could
-    /// have earned it.
+    /// The newest first payments without a session, and whether there are more. A renewal has no visit that could have
+    /// earned it.
     async fn unattributed(&self, funnel: &FunnelId) -> Result<(Vec<PaymentItem>, bool), StoreError> {
-        let newest = self.store.payments(funnel, PaymentFilter::Unattributed, PAYMENTS_LISTED).await?;
-        let seen_all = newest.len() < PAYMENTS_LISTED;
-        let mut first = newest.into_iter().filter(|record| record.payment.kind == PaymentKind::First);
-        let items = first.by_ref().take(FEW).map(payment_item).collect();
-        Ok((items, first.next().is_some() || !seen_all))
+        let query = PaymentQuery {
+            attributed: Some(false),
+            kind: Some(PaymentKind::First),
+            ..PaymentQuery::default()
+        };
+        let newest = self.store.payments_page(funnel, &query, None, FEW + 1).await?;
+        let more = newest.len() > FEW;
+        Ok((newest.into_iter().take(FEW).map(payment_item).collect(), more))
     }
 
     async fn funnel_item(

@@ -114,8 +114,6 @@ impl SessionRow {
 pub enum PaymentFilter {
     /// All of the funnel.
     All,
-    /// Those that no session is known for.
-    Unattributed,
     /// Those of one session.
     OfSession(SessionId),
     /// Those of one provider that were paid then or later.

@@ -43,7 +43,7 @@ pub struct Evidence {
     pub headers: Vec<(String, String)>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
-    /// Its digest.
+    /// Of what it says; the same is kept once.
     pub digest: Digest,
 }
 

@@ -14,7 +14,7 @@ use server::domain::ledger::{
 };
 use server::domain::money::{Currency, Money};
 use server::report::Report;
-use server::store::{PaymentFilter, PaymentQuery, SessionFilter, Store};
+use server::store::{PaymentQuery, SessionFilter, Store};
 
 use crate::store::stores;
 use crate::support::{TestApp, metadata, names, payment, stored_event};
@@ -258,7 +258,8 @@ async fn whoever_repeats_the_ids_tells_whose_the_payment_was() {
         let committed = store.commit(Teller::entry(Entry::Refund(refund))).await.unwrap();
         let told: Vec<&str> = committed.settled.iter().map(|event| event.name.as_str()).collect();
         assert_eq!(told, ["checkout_completed", "session_end", "payment_refunded"]);
-        assert!(store.payments(&teller.0, PaymentFilter::Unattributed, 10).await.unwrap().is_empty());
+        let unattributed = PaymentQuery { attributed: Some(false), ..PaymentQuery::default() };
+        assert!(store.payments_page(&teller.0, &unattributed, None, 10).await.unwrap().is_empty());
     }
 }
 

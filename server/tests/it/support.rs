@@ -48,6 +48,7 @@ pub(crate) fn environment(database: &Path, addr: SocketAddr) -> HashMap<String, 
         ("WHOP_CHECKOUT_URL", "https://whop.com/checkout/plan_1".to_owned()),
         ("AUREA_RECEIVE_KEYS", "key-1:ttr,key-2:other".to_owned()),
         ("AUREA_ADMIN_TOKEN", TOKEN.to_owned()),
+        ("TTR__STORE__RESERVE", "0".to_owned()), // however little space the machine has
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

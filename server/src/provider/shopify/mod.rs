@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::signature::{Key, Rejection, base64_of_body};
 use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, in_api, origins};
+use crate::domain::commit::Digest;
 use crate::domain::{DAY, Millis};
 
 mod bodies;
@@ -240,6 +242,12 @@ impl Provider for Shopify {
         let own = self.settings.shop.as_deref()?;
         let from = text(headers, "x-shopify-shop-domain").unwrap_or_default();
         (!from.eq_ignore_ascii_case(own)).then(|| from.chars().take(100).collect())
+    }
+
+    /// An order is told of under several topics, each time in the same words.
+    fn digest(&self, headers: &HeaderMap, body: &[u8]) -> Digest {
+        let topic = word(headers, "x-shopify-topic").unwrap_or_default();
+        Sha256::new().chain_update(topic).chain_update([0]).chain_update(body).finalize().into()
     }
 
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Notice {

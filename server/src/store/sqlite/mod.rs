@@ -36,6 +36,8 @@ mod again;
 mod checkouts;
 mod compared;
 pub mod copy;
+#[cfg(test)]
+mod cost;
 mod counted;
 mod disk;
 pub mod examine;

@@ -24,9 +24,6 @@ pub(super) fn payments(
     // The index is named where SQLite would rather go through all payments than sort a few.
     let (index, condition, of, since) = match filter {
         PaymentFilter::All => ("payment_newest", "?2 IS NULL AND ?4 = 0", None, 0),
-        PaymentFilter::Unattributed => {
-            ("payment_unattributed", "session_id IS NULL AND ?2 IS NULL AND ?4 = 0", None, 0)
-        }
         PaymentFilter::OfSession(session_id) => {
             ("payment_of_session", "session_id = ?2 AND ?4 = 0", Some(session_id.as_str()), 0)
         }

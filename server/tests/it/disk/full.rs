@@ -17,9 +17,7 @@ const ENDED: &str = "the store records again";
 async fn nothing_is_answered_200_while_the_disk_is_full_and_recording_goes_on_when_it_is_not() {
     let mut volume = Volume::new("8m");
     let folder = volume.folder.path().to_owned();
-    let url = volume.database_url();
-    let more = [("DATABASE_URL", url.as_str()), ("TTR__STORE__RESERVE", "0")];
-    let program = Program::start_by(volume.program(), &folder, free_address(), &more).await;
+    let program = volume.start(&[]).await;
     let mut answered = Vec::new();
     let mut refused = 0;
     for number in 0..200 {
@@ -57,7 +55,7 @@ async fn nothing_is_answered_200_while_the_disk_is_full_and_recording_goes_on_wh
     }
     assert_eq!((said(&folder, BEGAN), said(&folder, ENDED)), (1, 1), "said once, not for each request");
     drop(program); // killed
-    let program = Program::start_by(volume.program(), &folder, free_address(), &more).await;
+    let program = volume.start(&[]).await;
     all_are_there(&program, &answered).await;
 }
 
@@ -65,9 +63,7 @@ async fn nothing_is_answered_200_while_the_disk_is_full_and_recording_goes_on_wh
 async fn browsers_wait_when_the_disk_is_nearly_full_and_money_does_not() {
     let mut volume = Volume::new("64m");
     let folder = volume.folder.path().to_owned();
-    let url = volume.database_url();
-    let more = [("DATABASE_URL", url.as_str()), ("TTR__STORE__RESERVE", "32 MiB")];
-    let program = Program::start_by(volume.program(), &folder, free_address(), &more).await;
+    let program = volume.start(&[("TTR__STORE__RESERVE", "32 MiB")]).await;
     assert_eq!(browser_posts(&program, "s1").await.unwrap().status(), StatusCode::OK);
 
     volume.run("head -c 40m /dev/zero > filler");

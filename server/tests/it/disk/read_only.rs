@@ -11,16 +11,13 @@ use crate::durability::{Program, free_address};
 #[tokio::test]
 async fn a_store_on_a_disk_that_can_only_be_read_is_refused() {
     let mut volume = Volume::new("8m");
-    let folder = volume.folder.path().to_owned();
-    let url = volume.database_url();
-    let more = [("DATABASE_URL", url.as_str()), ("TTR__STORE__RESERVE", "0")];
-    let program = Program::start_by(volume.program(), &folder, free_address(), &more).await;
+    let program = volume.start(&[]).await;
     assert_eq!(program.stop(), Some(0));
     volume.run("mount -o remount,ro \"$PWD\"");
     let said = refusal(volume.program(), &volume.database());
     assert!(said.contains("is on a disk that can only be read") && said.contains("DATABASE_URL"), "{said}");
     volume.run("mount -o remount,rw \"$PWD\"");
-    Program::start_by(volume.program(), &folder, free_address(), &more).await;
+    volume.start(&[]).await;
 }
 
 /// As ext4 does it to itself after a fault: from one write on, all of them fail.

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 use super::tool;
+use crate::durability::{Program, free_address};
 
 /// A tmpfs in a mount namespace of its own, which a shell holds open. It goes with the shell.
 pub(super) struct Volume {
@@ -46,9 +47,11 @@ impl Volume {
         self.folder.path().join("disk/ttr.db")
     }
 
-    /// The variable that puts the store there.
-    pub(super) fn database_url(&self) -> String {
-        format!("sqlite://{}", self.database().display())
+    /// Starts the program on a store there, with more in the environment.
+    pub(super) async fn start(&self, more: &[(&str, &str)]) -> Program {
+        let url = format!("sqlite://{}", self.database().display());
+        let more = [&[("DATABASE_URL", url.as_str())], more].concat();
+        Program::start_by(self.program(), self.folder.path(), free_address(), &more).await
     }
 
     /// The program, in the namespace.
