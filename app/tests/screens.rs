@@ -154,6 +154,24 @@ fn what_was_given_up_is_listed_with_its_reason_and_a_destination_that_is_named_n
 }
 
 #[test]
+fn deliveries_that_count_for_nothing_are_told_apart_and_say_what_to_do() {
+    let html = screen("payments-uncounted");
+    let (_, text) = read(&html);
+    let of = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}"));
+    let [title, unreadable, foreign] =
+        ["Deliveries that count for nothing", "They have another form", "Of another account"].map(of);
+    assert!(
+        title < unreadable && unreadable < of("missing field `id`") && of("missing field `id`") < foreign
+    );
+    assert!(foreign < of("biz_9sQx2") && text.contains("WHOP_COMPANY_ID") && text.contains("No type"));
+    assert_eq!(html.matches("Body of the delivery").count(), 4);
+    assert!(html.contains("card warn unattributed"), "one that can't be read is new");
+    for name in ["payments", "payments-empty", "payments-fault"] {
+        assert!(!screen(name).contains("count for nothing"), "{name}");
+    }
+}
+
+#[test]
 fn a_filter_stays_in_the_address_and_each_part_can_be_taken_away() {
     let html = screen("sessions-filtered");
     let without_source = "?converted=true&amp;event=faq_opened&amp;from=2026-11-01&amp;anonymousId=1703001000000_k3j9x2q7w1e5r8t4\"";

@@ -26,8 +26,9 @@ const SOURCES: [&str; 3] = ["browser", "key", "server"];
 /// What can become of an event.
 const RESULTS: [&str; 4] = ["ok", "duplicate", "dropped", "retry"];
 
-/// What can become of a delivery: the first three are states, of those that were new.
-const OUTCOMES: [&str; 6] = ["recorded", "ignored", "unparsable", "duplicate", "rejected", "failed"];
+/// What can become of a delivery: the first four are states, of those that were new.
+const OUTCOMES: [&str; 7] =
+    ["recorded", "ignored", "unparsable", "foreign", "duplicate", "rejected", "failed"];
 
 /// The counts.
 #[derive(Debug)]

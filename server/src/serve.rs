@@ -319,7 +319,7 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
         forward_to: forward_to.clone(),
     };
     let origin = config.site.origin();
-    let report = Report::new(Arc::clone(&store));
+    let report = Report::new(Arc::clone(&store)).with_deliveries_of(funnel.clone());
     let assets = Arc::new(Assets::default());
     let access = Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone()));
     for provider in &providers {

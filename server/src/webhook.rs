@@ -21,6 +21,9 @@ use crate::store::{Store, StoreError};
 /// The largest delivery, bytes (Shopify's orders can be big).
 pub const MAX_BODY: usize = 2 * 1024 * 1024;
 
+/// Bytes of the reason that are kept of a delivery that counts for nothing.
+const WHY_KEPT: usize = 200;
+
 /// Takes deliveries in.
 pub struct Webhooks {
     /// Where they are recorded.
@@ -74,7 +77,8 @@ impl Webhooks {
             notice.facts = Ok(Vec::new());
         }
         let digest = provider.digest(headers, body);
-        let delivery = delivery(provider.name(), signed_id, &notice, body, digest, now);
+        let stands = stands(&notice, foreign.as_deref());
+        let delivery = delivery(provider.name(), signed_id, &notice, stands, body, digest, now);
         let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let facts = notice.facts.unwrap_or_else(|why| {
             tracing::error!(
@@ -173,20 +177,27 @@ fn unquoted(why: &str) -> String {
     }
 }
 
+/// What becomes of a delivery, and why, if it counts for nothing.
+fn stands(notice: &Notice, foreign: Option<&str>) -> (DeliveryState, Option<String>) {
+    let kept = |why: &str| Some(why[..why.floor_char_boundary(WHY_KEPT)].to_owned());
+    match (&notice.facts, foreign) {
+        (_, Some(account)) => (DeliveryState::Foreign, kept(account).filter(|account| !account.is_empty())),
+        (Ok(facts), None) if facts.is_empty() => (DeliveryState::Ignored, None),
+        (Ok(_), None) => (DeliveryState::Recorded, None),
+        (Err(why), None) => (DeliveryState::Unparsable, kept(&unquoted(why))),
+    }
+}
+
 /// A delivery without an id is named by its digest: the same again is the same delivery.
 fn delivery(
     provider: &'static str,
     signed_id: Option<String>,
     notice: &Notice,
+    (state, why): (DeliveryState, Option<String>),
     body: &[u8],
     digest: Digest,
     now: Millis,
 ) -> Delivery {
-    let state = match &notice.facts {
-        Ok(facts) if facts.is_empty() => DeliveryState::Ignored,
-        Ok(_) => DeliveryState::Recorded,
-        Err(_) => DeliveryState::Unparsable,
-    };
     Delivery {
         provider,
         delivery_id: signed_id
@@ -194,6 +205,7 @@ fn delivery(
             .unwrap_or_else(|| format!("sha256:{}", hex::encode(digest))),
         event_type: notice.event_type.clone(),
         state,
+        why,
         body: body.to_vec(),
         digest,
         received_at: now,

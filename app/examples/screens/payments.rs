@@ -2,7 +2,7 @@
 
 use app::aurea::model::{
     Body, Candidate, Compared, DeliveryItem, Done, Frame, Later, LaterItem, PaymentItem, PaymentPage,
-    PaymentState, PaymentsFilter, PaymentsPage, SessionItem, State, Touch, UnjoinedItem,
+    PaymentState, PaymentsFilter, PaymentsPage, SessionItem, State, Touch, UncountedItem, UnjoinedItem,
 };
 use app::aurea::{payment as draw, payments};
 
@@ -28,6 +28,7 @@ pub(super) fn screens() -> Vec<Screen> {
             payments: vec![],
             ..filtered()
         }),
+        all("payments-uncounted", uncounted),
         all("payments-empty", || PaymentsPage { funnel: "ttr".into(), ..PaymentsPage::default() }),
         screen("payments-hostile", || payments(&hostile_frame(), &hostile_page())),
         one("payment", paid),
@@ -136,6 +137,24 @@ fn filtered() -> PaymentsPage {
     };
     let payments = vec![item(2, PaymentState::PartlyRefunded, 8900)];
     PaymentsPage { filter, payments, continued: true, unjoined: vec![], compared: vec![], ..page() }
+}
+
+/// A provider that has changed its form, and a webhook that several companies share.
+fn uncounted() -> PaymentsPage {
+    let from = |provider: &str, why: Option<&str>, days: i64, delivery: DeliveryItem| UncountedItem {
+        provider: provider.into(),
+        why: why.map(str::to_owned),
+        delivery: DeliveryItem { received_at: delivery.received_at - days * D, ..delivery },
+    };
+    let company =
+        |days| from("whop", Some("biz_9sQx2"), days, delivery("payment.succeeded", "foreign", BODY, true));
+    let lines = vec![
+        from("whop", Some("missing field `id`"), 0, delivery("payment.succeeded", "unparsable", BODY, true)),
+        from("shopify", None, 3, delivery("", "unparsable", "id=1&email=•••", false)),
+        company(0),
+        company(1),
+    ];
+    PaymentsPage { uncounted: lines, compared: vec![], ..page() }
 }
 
 fn later(what: Later, id: &str, minor: i64, state: &str) -> LaterItem {
@@ -308,10 +327,21 @@ fn hostile_page() -> PaymentsPage {
         providers: vec![naughty(), wide()],
         any: true,
         unjoined: vec![UnjoinedItem { provider: naughty(), payment_id: wide(), later: strange }],
+        uncounted: vec![hostile_uncounted("unparsable", naughty()), hostile_uncounted(&naughty(), wide())],
         compared: vec![
             compared.clone(),
             Compared { fault: Some(naughty()), differences: vec![], ..compared },
         ],
+    }
+}
+
+fn hostile_uncounted(state: &str, text: String) -> UncountedItem {
+    let body = Some(Body { text: text.clone(), readable: false, cut: true });
+    let (delivery_id, event_type) = (text.clone(), text.clone());
+    UncountedItem {
+        provider: text.clone(),
+        why: Some(text),
+        delivery: DeliveryItem { delivery_id, event_type, state: state.into(), received_at: i64::MAX, body },
     }
 }
 

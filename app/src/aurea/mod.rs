@@ -6,6 +6,7 @@
 //! screen; `timeline` decides what stands on a session's line, `words` says it.
 
 mod chart;
+mod deliveries;
 mod filters;
 mod format;
 mod frame;

@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use super::model::{DeliveryItem, PaymentItem, PaymentState};
 use super::{format, paths, table, text};
 
-/// A payment without a session is news for so many ms.
-const NEW: i64 = 7 * 24 * 60 * 60 * 1000;
+/// What waits for the owner is news for so many ms.
+pub(super) const NEW: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// What a state is called.
 pub(super) fn state_name(state: PaymentState) -> &'static str {
@@ -184,6 +184,7 @@ pub(super) fn delivery_badge(item: &DeliveryItem) -> impl IntoView + use<> {
         "recorded" => "Recorded",
         "ignored" => "Ignored",
         "unparsable" => "Could not be read",
+        "foreign" => "Another account",
         _ => "Received",
     };
     view! { <span class=format!("badge {}", if item.state == "unparsable" { "abandoned" } else { "ended" })>{state}</span> }

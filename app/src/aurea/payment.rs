@@ -3,10 +3,9 @@
 use leptos::prelude::*;
 
 use super::frame::{Place, Tab, document};
-use super::joining;
 use super::later::{later_means, later_name, later_state, takes};
-use super::model::{Amount, Body, DeliveryItem, Done, Frame, LaterItem, PaymentItem, PaymentPage};
-use super::{format, money, paths, table, text};
+use super::model::{Amount, Done, Frame, LaterItem, PaymentItem, PaymentPage};
+use super::{deliveries, format, joining, money, paths, table, text};
 
 /// `/aurea/funnels/{funnel}/payments/{provider}/{paymentId}`
 pub fn payment(frame: &Frame, page: &PaymentPage) -> String {
@@ -17,7 +16,7 @@ pub fn payment(frame: &Frame, page: &PaymentPage) -> String {
         {figures(page, now)}
         {joining::session(page, now)}
         {subscription(page, now)}
-        {deliveries(page, now)}
+        {told(page, now)}
         {names(page)}
         {send_again(page)}
     };
@@ -178,9 +177,11 @@ fn sibling(funnel: &str, item: &PaymentItem, now: i64) -> impl IntoView + use<> 
     }
 }
 
-fn deliveries(page: &PaymentPage, now: i64) -> impl IntoView + use<> {
-    let rows: Vec<_> =
-        page.item.deliveries.iter().enumerate().map(|(at, item)| delivery(at, item, now)).collect();
+/// The deliveries that told of it.
+fn told(page: &PaymentPage, now: i64) -> impl IntoView + use<> {
+    let rows: Vec<_> = (page.item.deliveries.iter().enumerate())
+        .map(|(at, item)| deliveries::with_body(at, item, None, now))
+        .collect();
     let none = page.item.deliveries.is_empty().then(|| {
         view! { <p class="soft">"No delivery brought this payment: it was found in the provider's own list."</p> }
     });
@@ -198,38 +199,6 @@ fn deliveries(page: &PaymentPage, now: i64) -> impl IntoView + use<> {
             {none}
             {some}
         </section>
-    }
-}
-
-fn delivery(at: usize, item: &DeliveryItem, now: i64) -> impl IntoView + use<> {
-    let body = item.body.as_ref().map_or_else(
-        || view! { <p class="soft">"Its body is not shown here."</p> }.into_any(),
-        |body| shown(body).into_any(),
-    );
-    view! {
-        <li>
-            <details id=format!("delivery-{at}")>
-                <summary>
-                    {money::delivery_badge(item)}
-                    <span class="says"><code>{text::value(&item.event_type)}</code></span>
-                    <span class="soft">{table::time(now, item.received_at)}</span>
-                </summary>
-                <p class="soft">{text::value(&item.delivery_id)}</p>
-                {body}
-            </details>
-        </li>
-    }
-}
-
-fn shown(body: &Body) -> impl IntoView + use<> {
-    let unreadable = (!body.readable).then(|| {
-        view! { <p class="soft">"It can't be read, so that nothing is left out of it but e-mail addresses:"</p> }
-    });
-    let cut = body.cut.then(|| view! { <p class="soft">"It is cut here."</p> });
-    view! {
-        {unreadable}
-        <pre tabindex="0" aria-label="Body of the delivery">{text::block(&body.text)}</pre>
-        {cut}
     }
 }
 

@@ -6,7 +6,7 @@ use super::filters::{self, Chip, date, select};
 use super::frame::{Place, Tab, document};
 use super::later::{later_name, later_state};
 use super::model::{Compared, Frame, PaymentItem, PaymentState, PaymentsFilter, PaymentsPage, UnjoinedItem};
-use super::{format, money, paths, table, text};
+use super::{deliveries, format, money, paths, table, text};
 
 /// What is offered beside the states.
 const KINDS: [(&str, &str); 2] = [("renewal", "Renewals"), ("test", "Tests (no revenue)")];
@@ -29,6 +29,7 @@ pub fn payments(frame: &Frame, page: &PaymentsPage) -> String {
         {list(page, frame.now)}
         {paging(page)}
         {unjoined(&page.unjoined, frame.now)}
+        {deliveries::uncounted(&page.uncounted, frame.now)}
         {quiet.into_iter().map(|compared| agrees(compared, frame.now)).collect::<Vec<_>>()}
     };
     let way = [("Funnels", paths::FUNNELS.to_owned()), (page.funnel.as_str(), paths::funnel(&page.funnel))];

@@ -1,7 +1,8 @@
 //! What one decision writes: whole or not at all.
 //!
 //! Every row has a key made from what it says. A row that is already there stays as it is; only what a payment did not
-//! say before is filled in when a later delivery says it. What follows from the ledger's entries (conversions and the
+//! say before is filled in when a later delivery says it, and a delivery that counted for nothing counts when it comes
+//! again and can be read. What follows from the ledger's entries (conversions and the
 //! events that tell of them) is settled and written in the same transaction. Writing a commit twice, or two commits in
 //! either order, therefore leaves the same store: repeats need no special case anywhere.
 
@@ -27,6 +28,8 @@ pub struct Delivery {
     pub event_type: String,
     /// What became of it.
     pub state: DeliveryState,
+    /// Why it counts for nothing: what can't be read of it, or whose account it speaks of.
+    pub why: Option<String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
     /// Of what it says; see `Provider::digest`.
@@ -46,15 +49,21 @@ pub enum DeliveryState {
     Ignored,
     /// Authentic, but not what the provider documents; kept for a person to look at.
     Unparsable,
+    /// Authentic, about another account than the configured one; kept for a person to look at.
+    Foreign,
 }
 
 impl DeliveryState {
+    /// The states of what may have told of money and counts for nothing.
+    pub const UNCOUNTED: [Self; 2] = [Self::Unparsable, Self::Foreign];
+
     /// As it is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
             Self::Ignored => "ignored",
             Self::Unparsable => "unparsable",
+            Self::Foreign => "foreign",
         }
     }
 }

@@ -157,8 +157,8 @@ mod tests {
         let mut sent = Vec::new();
         while let Some(row) = under_way.next(now) {
             sent.push(row.ticket.id.clone());
-            let send = under_way.sends.spawn(std::future::pending());
-            under_way.sends(send.id(), row.ticket);
+            let handle = under_way.sends.spawn(std::future::pending());
+            under_way.sends(handle.id(), row.ticket);
         }
         sent
     }

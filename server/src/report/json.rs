@@ -3,14 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{EVENTS_SHOWN, visitor_of};
+use super::{EVENTS_SHOWN, redact, visitor_of};
 use crate::domain::Millis;
 use crate::domain::attribution::Touch;
 use crate::domain::checkout::BegunCheckout;
 use crate::domain::ledger::{Conversion, Dispute, Entry, Later, Refund, totals};
 use crate::domain::money::{Currency, Money, major_json};
 use crate::domain::session::{Moment, Session, View, view};
-use crate::store::{PaymentRecord, SessionRow};
+use crate::store::{PaymentRecord, SessionRow, Uncounted};
 use app::event::{AnonymousId, SessionId};
 
 /// One session, as the seed shows it.
@@ -293,6 +293,21 @@ pub(super) fn unjoined_json(entry: &Entry) -> Option<Value> {
         Entry::Dispute(dispute) => Some(dispute_json(dispute)),
         Entry::Payment(_) | Entry::Conversion(_) | Entry::Name(_) | Entry::Joined(_) => None,
     }
+}
+
+/// A delivery that counts for nothing, with its body as the screens show it.
+pub(super) fn uncounted_json(uncounted: &Uncounted) -> Value {
+    let (told, body) = (&uncounted.told, redact::shown(&uncounted.body));
+    json!({
+        "provider": uncounted.provider,
+        "deliveryId": told.delivery_id,
+        "type": told.event_type,
+        "state": told.state,
+        "why": uncounted.why,
+        "receivedAt": told.received_at,
+        "body": body.text,
+        "bodyCut": body.cut,
+    })
 }
 
 fn refund_json(refund: &Refund) -> Value {

@@ -35,6 +35,8 @@ const FEW: usize = 10;
 #[derive(Clone)]
 pub struct Report {
     store: Arc<dyn Store>,
+    /// Whose deliveries come here.
+    own: Option<FunnelId>,
 }
 
 /// A page of sessions, newest first.
@@ -46,7 +48,14 @@ struct SessionsFound {
 impl Report {
     /// A report over this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, own: None }
+    }
+
+    /// Shows deliveries that count for nothing with this funnel's payments: no delivery names its funnel, all that come here
+    /// are told of the site's own.
+    #[must_use]
+    pub fn with_deliveries_of(self, own: FunnelId) -> Self {
+        Self { own: Some(own), ..self }
     }
 
     /// One session with its events from `skip` on; `None` if nothing is known of it.

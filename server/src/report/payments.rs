@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use app::aurea::model::{
     Amount, Candidate, Compared, DeliveryItem, Later, LaterItem, PaymentItem, PaymentPage, PaymentState,
-    PaymentsFilter, PaymentsPage, UnjoinedItem,
+    PaymentsFilter, PaymentsPage, UncountedItem, UnjoinedItem,
 };
 use serde_json::{Value, json};
 
@@ -17,10 +17,10 @@ use crate::domain::ledger::{
 use crate::domain::money::Money;
 use crate::domain::session::fold;
 use crate::domain::{DAY, Millis};
-use crate::store::{self, PaymentCursor, PaymentFile, PaymentQuery, PaymentRecord, StoreError};
+use crate::store::{self, PaymentCursor, PaymentFile, PaymentQuery, PaymentRecord, StoreError, Uncounted};
 
 impl Report {
-    /// A page of payments, and refunds and disputes whose payment is not known.
+    /// A page of payments, refunds and disputes whose payment is not known, and deliveries that count for nothing.
     pub async fn payments(
         &self,
         funnel: &FunnelId,
@@ -33,6 +33,7 @@ impl Report {
             "payments": payments.iter().map(json::payment_json).collect::<Vec<_>>(),
             "nextCursor": next_cursor,
             "unjoined": unjoined.iter().filter_map(json::unjoined_json).collect::<Vec<_>>(),
+            "uncounted": self.uncounted(funnel).await?.iter().map(json::uncounted_json).collect::<Vec<_>>(),
         }))
     }
 
@@ -58,8 +59,14 @@ impl Report {
             any: !providers.is_empty(),
             providers,
             unjoined: unjoined.iter().filter_map(unjoined_item).collect(),
+            uncounted: self.uncounted(funnel).await?.into_iter().map(uncounted_item).collect(),
             compared: self.store.compared().await?.into_iter().map(compared).collect(),
         })
+    }
+
+    /// The newest deliveries that count for nothing.
+    async fn uncounted(&self, funnel: &FunnelId) -> Result<Vec<Uncounted>, StoreError> {
+        if self.own.as_ref() == Some(funnel) { self.store.uncounted(FEW).await } else { Ok(Vec::new()) }
     }
 
     async fn find_payments(
@@ -161,13 +168,6 @@ fn state(state: ledger::PaymentState) -> PaymentState {
 
 pub(super) fn payment_item(record: PaymentRecord) -> PaymentItem {
     let (payment, standing) = (record.payment, record.standing);
-    let told = |told: store::ToldBy| DeliveryItem {
-        delivery_id: told.delivery_id,
-        event_type: told.event_type,
-        state: told.state,
-        received_at: told.received_at,
-        body: None,
-    };
     PaymentItem {
         provider: payment.key.provider,
         payment_id: payment.key.payment_id,
@@ -180,9 +180,14 @@ pub(super) fn payment_item(record: PaymentRecord) -> PaymentItem {
         joined_at: record.joined_at,
         paid_at: payment.paid_at,
         session_id: payment.attribution.session_id.map(|id| id.to_string()),
-        deliveries: record.deliveries.into_iter().map(told).collect(),
+        deliveries: record.deliveries.into_iter().map(delivery_item).collect(),
         elsewhere: false,
     }
+}
+
+fn delivery_item(told: store::ToldBy) -> DeliveryItem {
+    let store::ToldBy { delivery_id, event_type, state, received_at } = told;
+    DeliveryItem { delivery_id, event_type, state, received_at, body: None }
 }
 
 /// A conversion that somebody with a key told of has no payment here: it stands for itself.
@@ -272,6 +277,12 @@ fn unjoined_item(entry: &Entry) -> Option<UnjoinedItem> {
     };
     let of = entry.about();
     Some(UnjoinedItem { provider: of.provider.clone(), payment_id: of.payment_id.clone(), later })
+}
+
+fn uncounted_item(uncounted: Uncounted) -> UncountedItem {
+    let Uncounted { provider, told, why, body } = uncounted;
+    let delivery = DeliveryItem { body: Some(redact::shown(&body)), ..delivery_item(told) };
+    UncountedItem { provider, why, delivery }
 }
 
 fn compared(compared: store::Compared) -> Compared {

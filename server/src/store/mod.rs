@@ -3,7 +3,8 @@
 //!
 //! - [`Store::commit`] writes a [`Commit`] whole or not at all, and answers only when it is on disk;
 //! - what a commit wrote, the next read sees;
-//! - a row that is already there stays as it is; only a payment's gaps are filled;
+//! - a row that is already there stays as it is; only a payment's gaps are filled, and a delivery that counted for nothing
+//!   counts when it comes again and can be read;
 //! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else.
 
 use std::collections::BTreeMap;
@@ -206,6 +207,19 @@ pub struct ToldBy {
     pub received_at: Millis,
 }
 
+/// An authentic delivery that counts for nothing: it can't be read, or speaks of another account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Which provider sent it.
+    pub provider: String,
+    /// The delivery.
+    pub told: ToldBy,
+    /// What can't be read of it, or whose account it speaks of; `None` if that is not known.
+    pub why: Option<String>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
 /// By what a buyer who comes back is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnKey {
@@ -348,6 +362,10 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
 
     /// Refunds and disputes whose payment is not known, newest first, at most `limit` of each.
     async fn unjoined(&self, funnel: &FunnelId, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Authentic deliveries that count for nothing: those that can't be read, then those of another account, newest first,
+    /// at most `limit` of each.
+    async fn uncounted(&self, limit: usize) -> Result<Vec<Uncounted>, StoreError>;
 
     /// What the ledger adds up to.
     async fn totals(&self) -> Result<Totals, StoreError>;

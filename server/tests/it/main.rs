@@ -43,6 +43,7 @@ mod store_quarantine;
 mod stripe;
 mod stripe_api;
 mod support;
+mod uncounted;
 mod unreachable;
 mod upstream;
 mod webhook;

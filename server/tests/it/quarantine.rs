@@ -267,7 +267,7 @@ async fn a_delivery_about_another_company_is_kept_and_changes_nothing() {
     };
     assert_eq!(app.whop_delivers("msg_1", &about("pay_1", "biz_other")).await.status(), StatusCode::OK);
     assert_eq!(app.owner("ttr/payments").await["payments"], json!([]));
-    assert_eq!(asked::<String>(app.folder(), "SELECT state FROM delivery"), "ignored");
+    assert_eq!(asked::<String>(app.folder(), "SELECT state FROM delivery"), "foreign");
     assert_eq!(asked::<i64>(app.folder(), "SELECT count(*) FROM outbox"), 0);
     assert_eq!(app.whop_delivers("msg_2", &about("pay_2", "biz_own")).await.status(), StatusCode::OK);
     assert_eq!(app.session("s1").await["conversionValue"], 99);

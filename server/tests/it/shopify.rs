@@ -230,8 +230,17 @@ async fn a_body_under_another_topic_or_of_another_shop_is_kept_and_counts_for_no
         assert_eq!(answer.status(), StatusCode::OK, "{id}");
     }
     assert_eq!(payments(&app).await, Vec::<Value>::new());
+    let uncounted = async || {
+        let listed = app.owner("ttr/payments").await["uncounted"].clone();
+        let of = |told: &Value| ["deliveryId", "state"].map(|key| told[key].as_str().unwrap().to_owned());
+        listed.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    for kept in [["w5", "foreign"], ["w1", "unparsable"]] {
+        assert!(uncounted().await.contains(&kept.map(str::to_owned)), "{kept:?}");
+    }
     delivers(&app, "w1", "orders/paid", &paid).await;
     assert_eq!(app.session("s1").await["converted"], true, "a wrong topic before it takes nothing away");
+    assert!(uncounted().await.iter().all(|[id, _]| id != "w1"), "it counts now");
 }
 
 #[tokio::test]

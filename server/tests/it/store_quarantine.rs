@@ -1,10 +1,11 @@
-//! What every store promises about deliveries that were refused, and about those that came again with another body.
+//! What every store promises about deliveries that were refused, those that came again with another body, and those that are
+//! authentic and count for nothing.
 
 use server::domain::commit::{Commit, Delivery, DeliveryState, Digest};
 use server::domain::event::FunnelId;
 use server::domain::{DAY, Millis};
 use server::store::quarantine::{Evidence, KEPT_FOR, Kept, PLACES, Refusals, Refused};
-use server::store::{PaymentFilter, Store};
+use server::store::{PaymentFilter, Store, ToldBy, Uncounted};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::{paid, stores};
@@ -29,6 +30,7 @@ fn delivery(id: &str, body: &str) -> Commit {
         delivery_id: id.into(),
         event_type: "payment.succeeded".into(),
         state: DeliveryState::Recorded,
+        why: None,
         body: body.into(),
         digest: digest(body),
         received_at: 1000,
@@ -130,5 +132,79 @@ async fn a_known_delivery_with_another_body_is_kept_beside_the_first_and_changes
         let funnel = FunnelId::parse("ttr").unwrap();
         let payments = store.payments(&funnel, PaymentFilter::All, 10).await.unwrap();
         assert_eq!(payments, []);
+    }
+}
+
+/// A delivery that stands so, with why, which arrived at `received_at`.
+fn standing(id: &str, state: DeliveryState, received_at: Millis) -> Commit {
+    let delivery = delivery(id, &format!("body of {id}")).delivery.unwrap();
+    let why = DeliveryState::UNCOUNTED.contains(&state).then(|| format!("why {id}"));
+    Commit { delivery: Some(Delivery { state, why, received_at, ..delivery }), ..Commit::default() }
+}
+
+async fn uncounted(store: &dyn Store, limit: usize) -> Vec<String> {
+    let found = store.uncounted(limit).await.unwrap();
+    found.into_iter().map(|delivery| delivery.told.delivery_id).collect()
+}
+
+#[tokio::test]
+async fn what_counts_for_nothing_is_listed_with_its_reason_each_kind_newest_first() {
+    use DeliveryState::{Foreign, Ignored, Recorded, Unparsable};
+    for (store, _folder) in stores() {
+        assert_eq!(store.uncounted(10).await.unwrap(), []);
+        for (id, state, at) in [
+            ("old", Unparsable, 10),
+            ("paid", Recorded, 20),
+            ("strange", Foreign, 50),
+            ("dull", Ignored, 40),
+            ("new", Unparsable, 30),
+            ("stranger", Foreign, 60),
+        ] {
+            store.commit(standing(id, state, at)).await.unwrap();
+        }
+        assert_eq!(uncounted(&*store, 10).await, ["new", "old", "stranger", "strange"]);
+        assert_eq!(uncounted(&*store, 1).await, ["new", "stranger"], "many of one hide none of the other");
+        let expected = Uncounted {
+            provider: "whop".into(),
+            told: ToldBy {
+                delivery_id: "new".into(),
+                event_type: "payment.succeeded".into(),
+                state: "unparsable".into(),
+                received_at: 30,
+            },
+            why: Some("why new".into()),
+            body: b"body of new".to_vec(),
+        };
+        assert_eq!(store.uncounted(10).await.unwrap()[0], expected);
+    }
+}
+
+#[tokio::test]
+async fn what_counted_for_nothing_counts_when_it_comes_again_and_is_understood() {
+    use DeliveryState::{Foreign, Ignored, Recorded, Unparsable};
+    for (before, after, left) in [
+        (Unparsable, Recorded, 0),
+        (Foreign, Recorded, 0),
+        (Unparsable, Ignored, 0),
+        (Foreign, Unparsable, 1),
+        (Recorded, Unparsable, 0),
+        (Ignored, Foreign, 0),
+    ] {
+        for (store, _folder) in stores() {
+            store.commit(standing("1", before, 10)).await.unwrap();
+            let again = store.commit(standing("1", after, 20)).await.unwrap();
+            assert!(!again.new_delivery && !again.conflict);
+            let listed = store.uncounted(10).await.unwrap();
+            assert_eq!(listed.len(), left, "{before:?}, then {after:?}");
+            assert!(
+                listed.iter().all(|one| (&*one.told.state, one.told.received_at) == (before.as_str(), 10))
+            );
+        }
+    }
+    for (store, _folder) in stores() {
+        store.commit(standing("1", Unparsable, 10)).await.unwrap();
+        let other = store.commit(delivery("1", "another body")).await.unwrap();
+        assert!(other.conflict);
+        assert_eq!(uncounted(&*store, 10).await, ["1"], "the first stands as it stood");
     }
 }

@@ -4,7 +4,7 @@ mod money;
 
 pub use money::{
     Body, Candidate, Compared, DeliveryItem, Done, Later, LaterItem, PaymentItem, PaymentPage, PaymentState,
-    PaymentsFilter, PaymentsPage, UnjoinedItem,
+    PaymentsFilter, PaymentsPage, UncountedItem, UnjoinedItem,
 };
 
 /// What stands round every screen.

@@ -59,7 +59,7 @@ pub struct DeliveryItem {
     pub delivery_id: String,
     /// What it says it is about. Untrusted text.
     pub event_type: String,
-    /// `recorded`, `ignored` or `unparsable`.
+    /// `recorded`, `ignored`, `unparsable` or `foreign`.
     pub state: String,
     /// When it arrived.
     pub received_at: i64,
@@ -114,6 +114,8 @@ pub struct PaymentsPage {
     pub any: bool,
     /// Refunds and disputes whose payment is not known.
     pub unjoined: Vec<UnjoinedItem>,
+    /// The newest deliveries that count for nothing, those that can't be read first.
+    pub uncounted: Vec<UncountedItem>,
     /// What came of the last comparison with each provider's own list.
     pub compared: Vec<Compared>,
 }
@@ -175,6 +177,17 @@ pub struct UnjoinedItem {
     pub payment_id: String,
     /// What it is.
     pub later: LaterItem,
+}
+
+/// An authentic delivery that counts for nothing: it can't be read, or speaks of another account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UncountedItem {
+    /// Who sent it.
+    pub provider: String,
+    /// What can't be read of it, or whose account it speaks of. Untrusted text.
+    pub why: Option<String>,
+    /// The delivery, with its body.
+    pub delivery: DeliveryItem,
 }
 
 /// A session that may have led to a payment.

@@ -55,8 +55,8 @@ fn key(payment_id: String) -> PaymentKey {
     PaymentKey { funnel: funnel(), provider: "whop".into(), payment_id }
 }
 
-fn usd(minor: i64) -> Result<Money, String> {
-    Ok(Money { minor, currency: Currency::parse("USD").unwrap() })
+fn usd(minor: i64) -> Money {
+    Money { minor, currency: Currency::parse("USD").unwrap() }
 }
 
 fn payment(visit: usize, kind: PaymentKind) -> Entry {
@@ -65,7 +65,7 @@ fn payment(visit: usize, kind: PaymentKind) -> Entry {
         also_known_as: vec![format!("charge-{}-{visit}", kind.as_str())],
         subscription_id: Some(format!("member-{visit}")),
         kind,
-        amount: usd(9900),
+        amount: Ok(usd(9900)),
         paid_at: 2000,
         test: false,
         reconciled: false,
@@ -78,7 +78,7 @@ fn refund(visit: usize) -> Entry {
     Entry::Refund(Refund {
         refund_id: format!("refund-{visit}"),
         of: key(format!("charge-first-{visit}")),
-        amount: usd(100),
+        amount: Ok(usd(100)),
         counts: Counts::One,
         state: RefundState::Succeeded,
         at: 3000,
@@ -91,7 +91,7 @@ fn dispute(visit: usize) -> Entry {
     Entry::Dispute(Dispute {
         dispute_id: format!("dispute-{visit}"),
         of: key(format!("charge-renewal-{visit}")),
-        amount: usd(100),
+        amount: Ok(usd(100)),
         state: DisputeState::Open,
         at: 4000,
         received_at: 4000,
@@ -104,6 +104,7 @@ fn delivered(visit: usize, nth: usize, entry: Entry) -> Commit {
         delivery_id: format!("msg-{visit}-{nth}"),
         event_type: "payment.succeeded".into(),
         state: DeliveryState::Recorded,
+        why: None,
         body: format!("{{\"visit\":{visit}}}").into_bytes(),
         digest: [0; 32],
         received_at: 2000,

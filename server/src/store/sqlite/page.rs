@@ -129,19 +129,7 @@ mod tests {
     use crate::domain::ledger::PaymentState;
     use crate::store::sqlite::migrations;
     use crate::store::sqlite::payments::TOLD_OF;
-
-    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        for place in 1..=statement.parameter_count() {
-            statement.raw_bind_parameter(place, 1).unwrap();
-        }
-        let mut rows = statement.raw_query();
-        let mut plan = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            plan.push(row.get::<_, String>("detail").unwrap());
-        }
-        plan
-    }
+    use crate::store::sqlite::plan::plan;
 
     #[test]
     fn the_deliveries_of_a_payment_are_found_without_going_through_the_others() {

@@ -1,4 +1,5 @@
-//! Between the domain's values and SQLite's rows. A row that is there stays; a payment's gaps are filled.
+//! Between the domain's values and SQLite's rows. A row that is there stays; a payment's gaps are filled, and a delivery
+//! that counted for nothing may count when it comes again.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ledger::{self, conversions_of};
-use super::{checkouts, outbox, quarantine, summaries};
+use super::{checkouts, outbox, quarantine, summaries, uncounted};
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
 use crate::domain::event::{Event, FunnelId, Page, Source};
@@ -25,6 +26,9 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
         committed.conflict = !committed.new_delivery && quarantine::conflict(connection, delivery)?;
         if committed.conflict {
             return Ok(committed);
+        }
+        if !committed.new_delivery {
+            uncounted::read_anew(connection, delivery)?;
         }
     }
     for event in &commit.events {
@@ -59,8 +63,8 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
 
 fn insert_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO delivery (provider, delivery_id, event_type, state, body, received_at, payment_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        "INSERT INTO delivery (provider, delivery_id, event_type, state, body, received_at, payment_id, why)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     )?;
     let rows = statement.execute(params![
         delivery.provider,
@@ -70,6 +74,7 @@ fn insert_delivery(connection: &Connection, delivery: &Delivery) -> Result<bool>
         delivery.body,
         delivery.received_at,
         delivery.payment_id,
+        delivery.why,
     ])?;
     Ok(rows == 1)
 }

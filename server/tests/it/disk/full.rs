@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::volume::Volume;
 use super::{all_are_there, browser_posts, eventually, is_put_off, ready, said, whop_delivers};
-use crate::durability::{Program, free_address};
 use crate::support::{TOKEN, batch};
 
 const BEGAN: &str = "nothing can be recorded: the disk is full";
