@@ -1,5 +1,5 @@
 // A real ttr: the release build as a process of its own, on free ports, with a store of its own.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { send } from "./http.js";
 
 const root = join(import.meta.dirname, "../..");
+const program = join(root, "target/release/ttr");
 export const adminToken = "owner-of-the-tests";
 export const apiKey = "key-of-the-tests";
 export const funnel = "ttr";
@@ -47,7 +48,7 @@ export class Ttr {
   /** Runs the program; also again, on the same store, after `kill`. */
   async run() {
     this.log = "";
-    this.process = spawn(join(root, "target/release/ttr"), { cwd: root, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    this.process = spawn(program, { cwd: root, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
     this.exited = once(this.process, "exit");
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => (this.log += text));
@@ -58,6 +59,11 @@ export class Ttr {
       if (Date.now() > deadline) throw new Error(`ttr was not ready within 15 s:\n${this.log}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
+  }
+
+  /** Fills the empty store with so many visits that are made up, always the same. */
+  demo(sessions) {
+    execFileSync(program, ["demo", "--sessions", String(sessions), "--seed", "7"], { cwd: root, env: this.env, stdio: "pipe" });
   }
 
   isReady() {

@@ -1,11 +1,18 @@
 // A purchase at each provider, from landing to what happens to its money later. The simulator plays them: their ways to
 // carry the ids, their deliveries in their own words and signatures, their lists.
-import { adminToken } from "../support/ttr.js";
+import { figure, ownersPage, paymentPath } from "../support/owner.js";
 import { givenIds, goAndBuy, happens, idsAboard, longIds, paid, payThere, switched } from "../support/provider.js";
 import { expect, test } from "../support/test.js";
+import { adminToken } from "../support/ttr.js";
 import { namesOf, sessionOnce, storedIds } from "../support/visit.js";
 
 const played = (provider, more = {}) => ({ TTR__SIMULATOR__PROVIDER: provider, ...more });
+
+/** The newest payment at the provider, which is of that session. */
+async function newest(ttr, provider, sessionId) {
+  const [{ paymentId }] = await paid(ttr);
+  return { provider, paymentId, sessionId };
+}
 
 /** Buys in a browser of its own, without JavaScript: a visitor that the others don't know. */
 async function purchase(browser, ttr, provider) {
@@ -15,8 +22,7 @@ async function purchase(browser, ttr, provider) {
   const { sessionId } = await idsAboard(ttr);
   await payThere(page, ttr, provider);
   await context.close();
-  await sessionOnce(ttr, sessionId, ({ netValue }) => netValue === 99);
-  return sessionId;
+  return newest(ttr, provider, sessionId);
 }
 
 /** Waits until that much is left of the session's one conversion, which was worth 99. */
@@ -30,40 +36,57 @@ async function isLeft(ttr, sessionId, netValue) {
   return session;
 }
 
+/** Waits until a payment stands so and its session is worth that, and looks whether its screen says the same. */
+async function stands(ttr, owner, payment, { state, net }) {
+  const { provider, paymentId, sessionId } = payment;
+  const told = async () => (await ttr.payments()).find((it) => it.paymentId === paymentId);
+  await expect.poll(told, { intervals: [50, 100, 200] }).toMatchObject({ ...payment, state: state.toLowerCase().replace(" ", "_"), amount: 99, net });
+  const session = await isLeft(ttr, sessionId, net);
+  await owner.goto(paymentPath(provider, paymentId));
+  await expect(owner.locator(".payment-head .badges")).toHaveText(state);
+  await expect(figure(owner, "Came in")).toHaveText("99.00 USD");
+  await expect(figure(owner, "Left")).toHaveText(net === 99 ? [] : [`${net}.00 USD`]); // not said while nothing is gone
+  return session;
+}
+
 for (const [provider, mode] of [["whop", "api"], ["stripe", "api"], ["polar", "api"], ["shopify", "link"]]) {
   test.describe(`${provider} by its ${mode}`, () => {
     // Polar delivers nothing about disputes: they are found in its list.
     test.use({ mode, env: played(provider, { TTR__RECONCILE__EVERY: "1s" }) });
 
     test(`a purchase at ${provider} converts, and its refunds and disputes are followed`, async ({ page, browser, ttr }) => {
+      const owner = await ownersPage(browser, ttr);
       const ids = longIds();
       await givenIds(page, ids);
       await goAndBuy(page, ttr);
       expect(await idsAboard(ttr)).toEqual({ ...ids, startedAt: expect.stringMatching(/^\d{13}$/) });
       await payThere(page, ttr, provider);
-      const session = await isLeft(ttr, ids.sessionId, 99);
+      const won = await newest(ttr, provider, ids.sessionId);
+      const session = await stands(ttr, owner, won, { state: "Paid", net: 99 });
       expect(session.anonymousId).toBe(ids.anonymousId);
-      const [{ paymentId }] = await paid(ttr);
-      expect(session.conversions).toMatchObject([{ provider, orderId: paymentId, value: 99 }]);
-      expect(await ttr.payments()).toMatchObject([{ provider, paymentId, sessionId: ids.sessionId, unattributed: false }]);
+      expect(session.conversions).toMatchObject([{ provider, orderId: won.paymentId, value: 99 }]);
+      expect(await ttr.payments()).toMatchObject([{ paymentId: won.paymentId, unattributed: false }]);
 
       await happens(ttr, "refund-part", { form: { amount: 4000 } });
-      await isLeft(ttr, ids.sessionId, 59);
-      await happens(ttr, "refund-rest");
-      await isLeft(ttr, ids.sessionId, 0);
+      await stands(ttr, owner, won, { state: "Partly refunded", net: 59 });
+      await happens(ttr, "dispute"); // all that is left is withheld
+      await stands(ttr, owner, won, { state: "Disputed", net: 0 });
+      await happens(ttr, "win");
+      await stands(ttr, owner, won, { state: "Partly refunded", net: 59 });
 
       const lost = await purchase(browser, ttr, provider);
+      await stands(ttr, owner, lost, { state: "Paid", net: 99 });
+      await happens(ttr, "refund-part", { form: { amount: 4000 } });
+      await stands(ttr, owner, lost, { state: "Partly refunded", net: 59 });
       await happens(ttr, "dispute");
-      await isLeft(ttr, lost, 0);
+      await stands(ttr, owner, lost, { state: "Disputed", net: 0 });
       await happens(ttr, "lose");
-      await sessionOnce(ttr, lost, (it) => it.conversions[0].disputedValue === 99);
+      const { conversions } = await stands(ttr, owner, lost, { state: "Dispute lost", net: 0 });
+      expect(conversions).toMatchObject([{ refundedValue: 40, disputedValue: 59 }]);
 
-      const won = await purchase(browser, ttr, provider);
-      await happens(ttr, "dispute");
-      await isLeft(ttr, won, 0);
-      await happens(ttr, "win");
-      await isLeft(ttr, won, 99);
-      await isLeft(ttr, lost, 0);
+      const followed = await stands(ttr, owner, won, { state: "Partly refunded", net: 59 });
+      const told = ["page_view", "buy_button_clicked", "checkout_started", "payment_refunded", "payment_disputed"];
+      expect(namesOf(followed)).toEqual(expect.arrayContaining(told));
     });
   });
 }
@@ -106,19 +129,47 @@ for (const provider of ["whop", "stripe", "polar"]) {
   });
 }
 
+/** How often the providers' lists are compared in tests that lose deliveries, in seconds. */
+const every = 3;
+
+/** Does what no delivery tells of, and waits until it is found: at the next comparison but one at the latest. */
+async function isFound(ttr, sessionId, netValue, act) {
+  const dropped = Date.now();
+  const [found] = await Promise.all([isLeft(ttr, sessionId, netValue).then(() => Date.now()), act()]);
+  expect(found - dropped, `ms until it was found, with a comparison every ${every} s`).toBeLessThan(2 * every * 1000);
+}
+
+for (const provider of ["whop", "stripe"]) {
+  test.describe(`lost renewals of ${provider}`, () => {
+    test.use({ env: played(provider, { TTR__SIMULATOR__SUBSCRIPTION: "true", TTR__RECONCILE__EVERY: `${every}s` }) });
+
+    test(`a renewal that ${provider} could not deliver is found in its list`, async ({ page, ttr }) => {
+      await goAndBuy(page, ttr);
+      const { sessionId } = await idsAboard(ttr);
+      await payThere(page, ttr, provider);
+      await isLeft(ttr, sessionId, 99);
+      await switched(ttr, "drop", true);
+      await isFound(ttr, sessionId, 198, () => happens(ttr, "renew"));
+      const { conversions } = await ttr.session(sessionId);
+      expect(conversions).toMatchObject([{ renewals: 1, renewalValue: 99 }]);
+      const renewals = (await ttr.payments()).filter(({ kind }) => kind === "renewal");
+      expect(renewals).toMatchObject([{ provider, amount: 99, reconciled: true, deliveries: [] }]);
+    });
+  });
+}
+
 for (const provider of ["whop", "stripe", "polar", "shopify"]) {
   test.describe(`lost deliveries of ${provider}`, () => {
-    test.use({ env: played(provider, { TTR__RECONCILE__EVERY: "1s" }) });
+    test.use({ env: played(provider, { TTR__RECONCILE__EVERY: `${every}s` }) });
 
     test(`what ${provider} could not deliver is found in its list`, async ({ page, ttr }) => {
       await switched(ttr, "drop", true);
       await goAndBuy(page, ttr);
       const { sessionId } = await idsAboard(ttr);
-      await payThere(page, ttr, provider);
-      await isLeft(ttr, sessionId, 99);
+      await isFound(ttr, sessionId, 99, () => payThere(page, ttr, provider));
+      expect(await ttr.payments()).toMatchObject([{ provider, sessionId, reconciled: true, deliveries: [] }]);
       await expect.poll(() => ttr.log).toContain("no delivery had brought it, it is kept: payment");
-      await happens(ttr, "refund-part", { form: { amount: 4000 } });
-      await isLeft(ttr, sessionId, 59);
+      await isFound(ttr, sessionId, 59, () => happens(ttr, "refund-part", { form: { amount: 4000 } }));
       await switched(ttr, "drop", false);
       await happens(ttr, "send-again"); // a delivery that comes late changes nothing
       await happens(ttr, "refund-rest");
@@ -160,7 +211,7 @@ for (const [provider, right, wrong] of [
       for (let time = 0; time < 5; time++) await happens(ttr, "send-again");
 
       const owner = await (await browser.newContext({ baseURL: ttr.origin })).newPage();
-      const told = owner.getByRole("alert").filter({ hasText: `Deliveries of ${provider} are refused` });
+      const told = owner.getByRole("alert").filter({ hasText: new RegExp(`Deliveries of ${provider} are refused`, "i") });
       await expect(async () => {
         await owner.goto(`/aurea/login?token=${adminToken}`);
         await expect(told).toContainText("kept, and recorded as soon as the secret fits", { timeout: 500 });

@@ -1,39 +1,26 @@
 // The way back from the checkout: what the buyer is told of their payment, and when.
+import { confirmed, goAndComeBack, neutral, title, waiting } from "../support/back.js";
 import { expect, test } from "../support/test.js";
-import { buy, buyButton, hydrated, namesOf, pay, sessionOnce, storedIds } from "../support/visit.js";
+import { buy, namesOf, pay, sessionOnce } from "../support/visit.js";
 import { metadataOf, paymentSucceeded, signed, whopEnv } from "../support/whop.js";
-
-const neutral = "Thank you, and welcome.";
-const waiting = "One moment, please.";
-const confirmed = "Payment confirmed. Welcome in.";
-
-const title = (page) => page.locator("h1 > span:not([hidden])");
 
 test.describe("a Whop whose deliveries the test sends", () => {
   test.use({ env: whopEnv });
 
   test("an open return page says confirmed as soon as the payment has arrived", async ({ page, ttr }) => {
-    await page.route(`${new URL(whopEnv.WHOP_CHECKOUT_URL).origin}/**`, (route) => route.fulfill({ body: "the checkout" }));
-    await page.goto("/");
-    await hydrated(page);
-    const ids = await storedIds(page);
-    await buyButton(page).click();
-    await page.waitForURL(`${whopEnv.WHOP_CHECKOUT_URL}**`);
-    const startedAt = new URL(page.url()).searchParams.get("checkout_session_metadata[checkout_started_at]");
-
-    await page.goto(`${ttr.origin}/thank-you?status=success&payment_id=pay_1`);
+    const carried = await goAndComeBack(page, ttr);
     await expect(title(page)).toHaveText(waiting);
     await page.reload();
     await expect(title(page)).toHaveText(waiting);
     await page.evaluate(() => (window.stillThere = true));
 
-    await ttr.delivery(signed(paymentSucceeded({ metadata: metadataOf({ ...ids, startedAt }) })));
+    await ttr.delivery(signed(paymentSucceeded({ metadata: metadataOf(carried) })));
     await expect(title(page)).toHaveText(confirmed);
     expect(await page.evaluate(() => window.stillThere), "without loading the page again").toBe(true);
 
     await page.reload();
     await expect(title(page)).toHaveText(confirmed);
-    const session = await sessionOnce(ttr, ids.sessionId, (it) => namesOf(it).includes("checkout_returned"));
+    const session = await sessionOnce(ttr, carried.sessionId, (it) => namesOf(it).includes("checkout_returned"));
     expect(session.conversions).toHaveLength(1);
     expect(namesOf(session).filter((name) => name === "checkout_returned")).toHaveLength(1);
     expect(session.checkouts).toMatchObject([{ provider: "whop", carried: "link" }]);

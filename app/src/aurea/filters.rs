@@ -50,9 +50,10 @@ pub(super) fn listed(
     }
 }
 
-/// A day.
+/// A day. What else was asked for can't stand in its field, and is said beside the list.
 pub(super) fn date(name: &'static str, label: &'static str, value: &str) -> impl IntoView + use<> {
-    view! { <label>{label}<input type="date" name=name value=text::line(value)/></label> }
+    let day = value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    view! { <label>{label}<input type="date" name=name value=day.then(|| value.to_owned())/></label> }
 }
 
 /// What is asked for, each a link that takes it away; `all` is the list without any of it.

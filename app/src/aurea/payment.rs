@@ -39,8 +39,12 @@ fn done(done: Done) -> impl IntoView {
         Done::Sent { new, woken, waiting } => {
             let parts = [
                 (new, "request was written anew", "requests were written anew"),
-                (woken, "that had been given up is tried again", "that had been given up are tried again"),
-                (waiting, "waits already", "wait already"),
+                (
+                    woken,
+                    "request that had been given up is tried again",
+                    "requests that had been given up are tried again",
+                ),
+                (waiting, "request waits already", "requests wait already"),
             ];
             let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
             let says: Vec<String> =
@@ -147,10 +151,10 @@ fn later_row(item: &LaterItem, now: i64) -> impl IntoView + use<> {
 fn subscription(page: &PaymentPage, now: i64) -> Option<impl IntoView + use<>> {
     (!page.siblings.is_empty()).then(|| {
         let rows: Vec<_> = page.siblings.iter().map(|item| sibling(&page.funnel, item, now)).collect();
-        let title = if page.item.renewal {
-            "Other payments of its subscription"
-        } else {
+        let title = if page.siblings.iter().all(|sibling| sibling.renewal) && !page.item.renewal {
             "Renewals of its subscription"
+        } else {
+            "Other payments of its subscription"
         };
         view! {
             <section class="card" aria-labelledby="subscription">

@@ -22,23 +22,23 @@ pub struct ByHand {
     pub outbox: Arc<Outbox>,
 }
 
-/// Why a payment was not joined, naming the field.
+/// Why a payment was not joined, in words for the owner, which stand beside the field.
 #[derive(Debug, thiserror::Error)]
 pub enum NotJoined {
     /// Nothing is known of it.
-    #[error("payment: there is no such payment")]
+    #[error("There is no such payment.")]
     NoPayment,
     /// Whose it was is known.
-    #[error("payment: it has a session already, {0}")]
+    #[error("It has a session already: {0}.")]
     HasSession(SessionId),
     /// No visit earns a renewal.
-    #[error("payment: it is a renewal; join the first payment of its subscription")]
+    #[error("It is a renewal: join the first payment of its subscription.")]
     Renewal,
     /// No id was said, or what was said is none.
-    #[error("sessionId: choose a session, or write its id as it stands in the address of its page")]
+    #[error("Choose a session, or write its id as it stands in the address of its page.")]
     NoId,
     /// Nothing is known of it.
-    #[error("sessionId: there is no session {0} in this funnel")]
+    #[error("There is no session {0} in this funnel.")]
     NoSession(SessionId),
     /// The store does not work.
     #[error(transparent)]

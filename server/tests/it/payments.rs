@@ -157,11 +157,9 @@ async fn the_owner_joins_a_payment_to_the_session_that_led_to_it() {
     assert!(!page.contains("s-old"), "it went to the checkout long before");
     assert!(html(&app, "/aurea/funnels/ttr").await.contains(ONE), "the funnel leads there");
 
-    for (said, why) in [
-        ("", "sessionId: choose a session"),
-        ("a b", "sessionId: choose a session"),
-        ("nobody", "sessionId: there is no session nobody"),
-    ] {
+    for (said, why) in
+        [("", "Choose a session"), ("a b", "Choose a session"), ("nobody", "There is no session nobody")]
+    {
         let (status, _, page) = sends(&app, &format!("{ONE}/join"), &[("sessionId", said)]).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
         assert!(page.contains(why) && page.contains("role=\"alert\""), "{said}: {page}");
@@ -190,7 +188,7 @@ async fn the_owner_joins_a_payment_to_the_session_that_led_to_it() {
 
     let (status, _, page) = sends(&app, &format!("{ONE}/join"), &[("sessionId", "s-other")]).await;
     assert_eq!(status, StatusCode::CONFLICT);
-    assert!(page.contains("payment: it has a session already, s-mine"), "{page}");
+    assert!(page.contains("It has a session already: s-mine"), "{page}");
     assert_eq!(app.session("s-other").await["converted"], false);
 }
 
@@ -208,7 +206,7 @@ async fn a_payment_that_came_with_its_ids_was_not_joined_by_hand_and_a_renewal_i
     assert!(html(&app, path).await.contains("No visit earns a renewal"));
     let (status, _, page) = sends(&app, &format!("{path}/join"), &[("sessionId", "s-mine")]).await;
     assert_eq!(status, StatusCode::CONFLICT);
-    assert!(page.contains("payment: it is a renewal"));
+    assert!(page.contains("It is a renewal"));
     assert_eq!(app.session("s-mine").await["converted"], false);
 }
 
