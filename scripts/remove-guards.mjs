@@ -40,7 +40,7 @@ const guards = [
   ["a browser can't say that money came in", "src/ingest/wire.rs",
     "sender.source == Source::Browser &&", "false &&", "collector::a_browser_that_says_that_money_came_in_is_dropped"],
   ["a delivery that came before is known", "src/store/sqlite/rows.rs",
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING", "VALUES (?1, ?2 || random(), ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING", "VALUES (?1, ?2 || random(), ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     "webhook::thousands_of_copies_at_once_are_one_delivery_and_each_is_answered_200"],
   ["an event that is there stays as it is", "src/store/sqlite/rows.rs",
     "?10, ?11, ?12) ON CONFLICT DO NOTHING", "?10, ?11, ?12) ON CONFLICT DO UPDATE SET properties = excluded.properties",

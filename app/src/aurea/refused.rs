@@ -20,7 +20,7 @@ fn card(refused: &Refused, now: i64) -> impl IntoView + use<> {
     view! {
         <section class="card warn" role="alert">
             <div>
-                <h2>"Deliveries of "{money::provider(provider)}" are refused"</h2>
+                <h2>"Deliveries of "<bdi>{money::provider(provider)}</bdi>" are refused"</h2>
                 <p>{format!("{} in a row", format::count(*in_a_row))}{since}": "<bdi>{text::cut(why, 200)}</bdi>"."</p>
                 <p>
                     "While this lasts no payment arrives. Set the webhook's secret to the one that the provider shows, and restart; "

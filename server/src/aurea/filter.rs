@@ -68,6 +68,7 @@ impl PaymentsQuery {
             attributed: given(&self.session).map(attributed).transpose()?,
             from: given(&self.from).map(|day| midnight("from", day, 0)).transpose()?,
             before: given(&self.to).map(|day| midnight("to", day, 1)).transpose()?,
+            in_full: false,
         };
         let cursor = given(&self.cursor)
             .map(|text| parse_payment_cursor(text).ok_or_else(|| fault("cursor", "is not one of ours")));

@@ -27,7 +27,8 @@ impl Report {
         query: &PaymentQuery,
         after: Option<PaymentCursor>,
     ) -> Result<Value, StoreError> {
-        let (payments, next_cursor) = self.find_payments(funnel, query, after, PAYMENTS_LISTED).await?;
+        let query = PaymentQuery { in_full: true, ..query.clone() };
+        let (payments, next_cursor) = self.find_payments(funnel, &query, after, PAYMENTS_LISTED).await?;
         let unjoined = self.store.unjoined(funnel, PAYMENTS_LISTED).await?;
         Ok(json!({
             "payments": payments.iter().map(json::payment_json).collect::<Vec<_>>(),

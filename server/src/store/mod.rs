@@ -172,6 +172,8 @@ pub struct PaymentQuery {
     pub from: Option<Millis>,
     /// Only those that were paid earlier.
     pub before: Option<Millis>,
+    /// Each with its other ids, refunds, disputes and deliveries, which a list on a screen does without.
+    pub in_full: bool,
 }
 
 /// Where a page of payments goes on: after this time of payment, provider and id, newest first.

@@ -23,7 +23,7 @@ pub(super) fn page(
     let (sql, values) = asked(funnel, query, after, limit);
     let mut statement = connection.prepare_cached(&sql)?;
     let found = statement.query_map(params_from_iter(values), |row| record_of(row, funnel))?;
-    found.map(|record| completed(connection, record?)).collect()
+    if query.in_full { found.map(|record| completed(connection, record?)).collect() } else { found.collect() }
 }
 
 /// The question in SQL, with its values.
