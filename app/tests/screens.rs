@@ -133,7 +133,10 @@ fn what_waits_can_be_sent_now() {
 fn refused_deliveries_are_said_where_one_begins() {
     for name in ["funnels-refused", "funnel-refused"] {
         let html = screen(name);
-        assert!(html.contains("role=\"alert\"") && html.contains("Deliveries of <bdi>Whop</bdi> are refused"), "{name}");
+        assert!(
+            html.contains("role=\"alert\"") && html.contains("Deliveries of <bdi>Whop</bdi> are refused"),
+            "{name}"
+        );
         assert!(html.contains("7 in a row") && html.contains("3 deliveries are kept"), "{name}");
     }
     assert!(!screen("funnel").contains("refused"));
