@@ -294,16 +294,25 @@ async fn a_sum_is_told_until_single_refunds_explain_it() {
 async fn what_is_told_in_another_currency_or_without_an_amount_is_kept_and_counts_for_nothing() {
     for (store, _folder) in stores() {
         let teller = Teller::new("ttr");
+        let yen = |minor| Ok(Money { minor, currency: Currency::parse("JPY").unwrap() });
         let mut foreign = teller.refund("r1", "pay_1", 9900, RefundState::Succeeded);
-        foreign.amount = Ok(Money { minor: 9900, currency: Currency::parse("JPY").unwrap() });
+        foreign.amount = yen(9900);
+        let renewal = Payment { amount: yen(5000), ..teller.renewal() };
         let mut odd = teller.refund("r2", "pay_1", 0, RefundState::Succeeded);
         odd.amount = Err("an amount must not be negative".into());
-        for entry in [Entry::Payment(teller.first()), Entry::Refund(foreign), Entry::Refund(odd)] {
+        let told = [
+            Entry::Payment(teller.first()),
+            Entry::Refund(foreign),
+            Entry::Refund(odd),
+            Entry::Payment(renewal),
+        ];
+        for entry in told {
             store.commit(Teller::entry(entry)).await.unwrap();
         }
         let seen = teller.seen(&store).await;
         assert_eq!(seen["session"]["netValue"], 99);
-        let kept = &seen["payments"]["payments"][0]["refunds"];
+        let payments = seen["payments"]["payments"].as_array().unwrap();
+        let kept = &payments.iter().find(|payment| payment["paymentId"] == "pay_1").unwrap()["refunds"];
         assert_eq!(kept[0]["currency"], "JPY");
         assert_eq!(kept[1]["amountFault"], "an amount must not be negative");
     }
