@@ -144,7 +144,7 @@ impl Lane {
         while let Some(row) = under_way.next(now) {
             let ticket = row.ticket.clone();
             let send = under_way.sends.spawn(Arc::clone(self).send(row).in_current_span());
-            under_way.sends(send.id(), ticket);
+            under_way.remember(send.id(), ticket);
         }
     }
 

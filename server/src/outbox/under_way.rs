@@ -86,7 +86,7 @@ impl UnderWay {
     }
 
     /// Remembers the ticket of a send.
-    pub(super) fn sends(&mut self, id: Id, ticket: Ticket) {
+    pub(super) fn remember(&mut self, id: Id, ticket: Ticket) {
         self.tickets.insert(id, ticket);
     }
 
@@ -158,7 +158,7 @@ mod tests {
         while let Some(row) = under_way.next(now) {
             sent.push(row.ticket.id.clone());
             let handle = under_way.sends.spawn(std::future::pending());
-            under_way.sends(handle.id(), row.ticket);
+            under_way.remember(handle.id(), row.ticket);
         }
         sent
     }

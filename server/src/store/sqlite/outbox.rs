@@ -283,21 +283,14 @@ impl OutboxStore for SqliteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::plan::plan;
 
     #[test]
     fn a_claim_does_not_sort_all_that_waits() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("outbox.sql")).unwrap();
         for (sql, index) in [(FRESH, "outbox_fresh"), (DUE, "outbox_due")] {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            for place in 1..=statement.parameter_count() {
-                statement.raw_bind_parameter(place, 1).unwrap();
-            }
-            let mut rows = statement.raw_query();
-            let mut plan = Vec::new();
-            while let Some(row) = rows.next().unwrap() {
-                plan.push(row.get::<_, String>("detail").unwrap());
-            }
+            let plan = plan(&connection, sql);
             assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
             assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
         }

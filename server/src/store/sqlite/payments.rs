@@ -234,14 +234,15 @@ fn deliveries_of(connection: &Connection, key: &PaymentKey) -> Result<Vec<ToldBy
         "SELECT delivery_id, event_type, state, received_at FROM {TOLD_OF}
          ORDER BY received_at, delivery_id"
     ))?;
-    statement
-        .query_map(params![key.provider, key.payment_id, key.funnel.as_str()], |row| {
-            Ok(ToldBy {
-                delivery_id: row.get(0)?,
-                event_type: row.get(1)?,
-                state: row.get(2)?,
-                received_at: row.get(3)?,
-            })
-        })?
-        .collect()
+    statement.query_map(params![key.provider, key.payment_id, key.funnel.as_str()], told_by)?.collect()
+}
+
+/// Reads `delivery_id, event_type, state, received_at`, whatever comes after them.
+pub(super) fn told_by(row: &Row<'_>) -> Result<ToldBy> {
+    Ok(ToldBy {
+        delivery_id: row.get(0)?,
+        event_type: row.get(1)?,
+        state: row.get(2)?,
+        received_at: row.get(3)?,
+    })
 }

@@ -3,16 +3,17 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::payments::told_by;
 use super::rows::Result;
 use crate::domain::commit::{Delivery, DeliveryState};
-use crate::store::{ToldBy, Uncounted};
+use crate::store::Uncounted;
 
 /// The newest of one state. It stands in the text, since an index of some rows is taken only where it can be seen that it
 /// holds all that are asked for.
 fn newest(state: DeliveryState) -> String {
     let state = state.as_str();
     format!(
-        "SELECT provider, delivery_id, event_type, state, received_at, why, body
+        "SELECT delivery_id, event_type, state, received_at, provider, why, body
          FROM delivery INDEXED BY delivery_{state} WHERE state = '{state}'
          ORDER BY received_at DESC, provider DESC, delivery_id DESC LIMIT ?1"
     )
@@ -32,17 +33,7 @@ pub(super) fn uncounted(connection: &Connection, limit: usize) -> Result<Vec<Unc
 }
 
 fn uncounted_of(row: &Row<'_>) -> Result<Uncounted> {
-    Ok(Uncounted {
-        provider: row.get(0)?,
-        told: ToldBy {
-            delivery_id: row.get(1)?,
-            event_type: row.get(2)?,
-            state: row.get(3)?,
-            received_at: row.get(4)?,
-        },
-        why: row.get(5)?,
-        body: row.get(6)?,
-    })
+    Ok(Uncounted { told: told_by(row)?, provider: row.get(4)?, why: row.get(5)?, body: row.get(6)? })
 }
 
 /// A known delivery has come again as it was. If it counted for nothing and is understood by now, because the program is
