@@ -155,15 +155,20 @@ test.describe("refusals", () => {
 test.describe("another site", () => {
   test.use({ allowed: /status of 403/ });
 
-  test("cannot log the owner out", async ({ ttr, browser }) => {
+  const changing = ["login", "logout", "forward", "funnels/ttr/payments/whop/pay_1/send", "funnels/ttr/payments/whop/pay_1/join"];
+
+  test("can do nothing in the owner's name", async ({ ttr, browser }) => {
     const owner = await ownersPage(browser, ttr);
-    await owner.goto(`${ttr.simulator}/simulator/requests`); // another origin
-    await owner.evaluate((action) => {
-      const form = Object.assign(document.createElement("form"), { method: "post", action });
-      document.body.append(form);
-      form.submit();
-    }, `${ttr.origin}/aurea/logout`);
-    await owner.waitForURL(`${ttr.origin}/aurea/logout`);
+    for (const path of [...changing.map((path) => `/aurea/${path}`), "/api/aurea/forward-conversions"]) {
+      await owner.goto(`${ttr.simulator}/simulator/requests`); // another origin
+      const answer = owner.waitForResponse(ttr.origin + path);
+      await owner.evaluate((action) => {
+        const form = Object.assign(document.createElement("form"), { method: "post", action });
+        document.body.append(form);
+        form.submit();
+      }, ttr.origin + path);
+      expect((await answer).status(), path).toBe(403);
+    }
     await owner.goto("/aurea");
     await expect(owner.getByRole("link", { name: "ttr", exact: true }).first()).toBeVisible();
     await owner.getByRole("button", { name: /log out/i }).click();

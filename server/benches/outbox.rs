@@ -3,7 +3,8 @@
 //! second, and a sale is at the other side within 5 s of its return.
 //!
 //! Events come in at a fixed rate, each timed from the moment at which it should have been sent, so that a stall shows. The
-//! other side is a server in the same process, on the same cores.
+//! other side is a server in the same process, on the same cores. It is away for hours by the outbox's clock, which is
+//! moved; what is measured is timed by the machine's.
 #![allow(clippy::unwrap_used, missing_docs)] // a bench that can't go on has failed
 
 use std::collections::HashSet;
@@ -12,11 +13,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use app::event::{AnonymousId, EventId, SessionId};
+use async_trait::async_trait;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Json, Router};
 use serde_json::{Map, Value};
-use server::clock::{Clock, WallClock, now};
+use server::clock::{Clock, now};
 use server::domain::commit::Commit;
 use server::domain::event::{Event, FunnelId, Page, Source};
 use server::domain::outbox::Listener;
@@ -24,8 +26,10 @@ use server::outbox::aurea::{Aurea, Settings};
 use server::outbox::reach::Reach;
 use server::outbox::{Carrier, Outbox};
 use server::store::Store;
+use server::store::outbox::OutboxFigures;
 use server::store::sqlite::SqliteStore;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
@@ -35,6 +39,28 @@ const RATE: u32 = 200;
 
 /// How long each is measured.
 const MEASURED: Duration = Duration::from_secs(10);
+
+/// How long the other side is away, in steps: the outbox tries at each.
+const AWAY: [Duration; 36] = [Duration::from_mins(10); 36];
+
+/// Goes like the machine's clock, and ahead of it by as many milliseconds as it was moved.
+struct MovedClock(watch::Sender<i64>);
+
+#[async_trait]
+impl Clock for MovedClock {
+    fn now(&self) -> i64 {
+        now() + *self.0.borrow()
+    }
+
+    async fn until(&self, at: i64) {
+        let mut moved = self.0.subscribe();
+        let left = u64::try_from(at.saturating_sub(self.now())).unwrap_or(0);
+        tokio::select! {
+            () = sleep(Duration::from_millis(left)) => {}
+            _ = moved.changed() => {}
+        }
+    }
+}
 
 fn event(id: &str) -> Event {
     Event {
@@ -131,11 +157,11 @@ async fn remote(addr: SocketAddr) -> (SocketAddr, Known) {
     (addr, known)
 }
 
-fn outbox(store: &Arc<SqliteStore>, addr: SocketAddr) -> Outbox {
+fn outbox(store: &Arc<SqliteStore>, addr: SocketAddr, clock: &Arc<MovedClock>) -> Outbox {
     let url = format!("http://{addr}/api").parse().unwrap();
     let settings = Settings { url, key: "k".to_owned().into(), reach: Reach::Anywhere };
     let aurea: Arc<dyn Carrier> = Arc::new(Aurea::new(&settings, "bench").unwrap());
-    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
     Outbox::start(&(Arc::clone(store) as Arc<dyn Store>), vec![aurea], &clock)
 }
 
@@ -160,19 +186,25 @@ async fn main() {
     let rows: usize = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000);
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&folder.path().join("bench.db")).unwrap());
+    let clock = Arc::new(MovedClock(watch::Sender::new(0)));
     intake("nothing is forwarded", &store, &[]).await;
 
     let (addr, _) = remote("127.0.0.1:0".parse().unwrap()).await;
-    let near = outbox(&store, addr);
+    let near = outbox(&store, addr, &clock);
     let normal = intake("all is forwarded at once", &store, &near.listeners()).await;
     until_nothing_waits(&near).await;
     near.stop().await;
 
     let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let away = outbox(&store, addr);
+    let away = outbox(&store, addr, &clock);
     let listeners = away.listeners();
     pile_up(rows, &store, &listeners).await;
-    intake(&format!("{rows} wait, the other side is away"), &store, &listeners).await.beside(normal);
+    for step in AWAY {
+        clock.0.send_modify(|ahead| *ahead += i64::try_from(step.as_millis()).unwrap());
+        away.settled().await;
+    }
+    let hours = AWAY.iter().sum::<Duration>().as_secs() / 3600;
+    intake(&format!("{rows} wait, {hours} hours away"), &store, &listeners).await.beside(normal);
 
     let (_, known) = remote(addr).await;
     let returned = Instant::now();
@@ -189,10 +221,11 @@ async fn main() {
     println!("a sale after the return was told {sale:.1} s after it (limit 5)");
     println!("forwarding, {all} that waited: {took:.1} s, {rate:.0} a second (limit 2000)");
     assert_eq!(known.lock().unwrap().len() as u64, all, "each arrived");
+    assert_eq!(away.standings().await.unwrap()[0].figures, OutboxFigures::default(), "none is parked");
 
     away.stop().await;
     pile_up(rows, &store, &listeners).await;
-    let again = outbox(&store, addr);
+    let again = outbox(&store, addr, &clock);
     intake("while all that waited goes out", &store, &listeners).await.beside(normal);
     until_nothing_waits(&again).await;
     again.stop().await;

@@ -20,6 +20,7 @@ use crate::clock::{Clock, WallClock};
 use crate::config::providers::Providers;
 use crate::config::{Config, Mode};
 use crate::domain::Millis;
+use crate::domain::outbox::Listener;
 use crate::ingest::Collector;
 use crate::ingest::limit::Limit;
 use crate::ingest::sender::Gate;
@@ -45,9 +46,6 @@ use crate::stopping::Stopping;
 use crate::store::sqlite::{Limits, SqliteStore};
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
-
-/// What `ttr reconcile` found is told in this time, or by the program that serves.
-const TELLING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the program can't run.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +120,7 @@ pub async fn build(
         reload_port: site.reload_port,
     });
     let identity = store.identity().await?;
-    let outbox = outbox(config, Arc::clone(&store) as Arc<dyn Store>, &identity)?;
+    let outbox = outbox(config, &(Arc::clone(&store) as Arc<dyn Store>), &identity)?;
     let webhooks = Arc::new(Webhooks {
         store: Arc::clone(&store) as Arc<dyn Store>,
         bookkeeper: bookkeeper(config, &(Arc::clone(&store) as Arc<dyn Store>)),
@@ -131,7 +129,7 @@ pub async fn build(
     });
     let every = config.reconcile.every;
     let job = (!every.is_zero()).then(|| Job {
-        reconciler: reconciler(config, &(Arc::clone(&store) as Arc<dyn Store>), &outbox),
+        reconciler: reconciler(config, &(Arc::clone(&store) as Arc<dyn Store>), outbox.listeners()),
         providers: providers_on.clone(),
         every,
         back: Millis::try_from(config.reconcile.back.as_millis()).unwrap_or(Millis::MAX),
@@ -197,29 +195,35 @@ fn bookkeeper(config: &Config, store: &Arc<dyn Store>) -> Bookkeeper {
 }
 
 /// What compares the providers' lists with the ledger.
-fn reconciler(config: &Config, store: &Arc<dyn Store>, outbox: &Outbox) -> Reconciler {
-    Reconciler {
-        store: Arc::clone(store),
-        bookkeeper: bookkeeper(config, store),
-        forward_to: outbox.listeners(),
-    }
+fn reconciler(config: &Config, store: &Arc<dyn Store>, forward_to: Vec<Listener>) -> Reconciler {
+    Reconciler { store: Arc::clone(store), bookkeeper: bookkeeper(config, store), forward_to }
 }
 
-/// `ttr reconcile`: compares once; what was found is told before it ends, or by the program that serves.
+/// `ttr reconcile`: compares once. What was found is told by the program that serves: two that send the same rows would take
+/// each other's claims.
 pub async fn reconcile(config: &Config, args: &reconcile::Args) -> Result<ExitCode, ServeError> {
     let sqlite = Arc::new(SqliteStore::open_with(&config.database, limits(config), Arc::default())?);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
-    let outbox = outbox(config, Arc::clone(&store), &store.identity().await?)?;
+    let forward_to = carriers(config, &store.identity().await?)?;
+    let forward_to = forward_to.iter().map(|carrier| carrier.listener()).collect();
     let providers = providers_on(&config.providers)?;
-    let code = reconcile::run(&reconciler(config, &store, &outbox), &providers, args).await;
-    outbox.drive(TELLING_PATIENCE).await?;
-    outbox.stop().await;
+    let code = reconcile::run(&reconciler(config, &store, forward_to), &providers, args).await;
     sqlite.close().await;
     Ok(code)
 }
 
 /// The worker, with a lane for each destination that is configured.
-fn outbox(config: &Config, store: Arc<dyn Store>, identity: &str) -> Result<Arc<Outbox>, ServeError> {
+fn outbox(config: &Config, store: &Arc<dyn Store>, identity: &str) -> Result<Arc<Outbox>, ServeError> {
+    let carriers = carriers(config, identity)?;
+    for carrier in &carriers {
+        tracing::info!("what happens is told to {} ({})", carrier.host(), carrier.listener().destination.0);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    Ok(Arc::new(Outbox::start(store, carriers, &clock)))
+}
+
+/// Who is told what happens.
+fn carriers(config: &Config, identity: &str) -> Result<Vec<Arc<dyn Carrier>>, ServeError> {
     let mut carriers: Vec<Arc<dyn Carrier>> = Vec::new();
     if let Some(settings) = &config.aurea {
         carriers.push(Arc::new(Aurea::new(settings, identity)?));
@@ -227,11 +231,7 @@ fn outbox(config: &Config, store: Arc<dyn Store>, identity: &str) -> Result<Arc<
     if let Some(settings) = &config.webhooks {
         carriers.push(Arc::new(Endpoint::new(settings)?));
     }
-    for carrier in &carriers {
-        tracing::info!("what happens is told to {} ({})", carrier.host(), carrier.listener().destination.0);
-    }
-    let clock: Arc<dyn Clock> = Arc::new(WallClock);
-    Ok(Arc::new(Outbox::start(&store, carriers, &clock)))
+    Ok(carriers)
 }
 
 /// The built files' names; says so when they are not there.

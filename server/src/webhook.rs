@@ -115,7 +115,7 @@ impl Webhooks {
             "delivery"
         );
         if committed.conflict {
-            tracing::error!(
+            tracing::warn!(
                 provider = provider.name(),
                 funnel,
                 delivery_id,

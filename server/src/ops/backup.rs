@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use tempfile::NamedTempFile;
 use crate::clock::now;
 use crate::config::Config;
 use crate::domain::Millis;
+use crate::store::sqlite::beside;
 use crate::store::sqlite::examine::{Contents, Examination, Schema};
 
 /// What to write.
@@ -34,6 +36,9 @@ pub enum BackupError {
     /// Somebody keeps something there.
     #[error("{0} is there already; choose another name, or write over it with --force")]
     Taken(PathBuf),
+    /// The copy would take the place of what it is a copy of, under the program that works on it.
+    #[error("{0} is the store itself or belongs to it; choose another name")]
+    Itself(PathBuf),
     /// The copy is not made, or not good.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -81,18 +86,40 @@ pub fn run(config: &Config, args: &Args) -> Result<(), BackupError> {
     } else {
         args.path.clone()
     };
-    let taken = || !args.force && place.exists();
-    if taken() {
-        return Err(BackupError::Taken(place));
-    }
+    allowed(store, &place, args.force)?;
     let examination = Examination::open(store).map_err(|error| CopyError::of(store, error))?;
     let (copy, contents) = copy(store, &examination, folder_of(&place))?;
-    if taken() {
-        return Err(BackupError::Taken(place)); // by somebody who was faster
-    }
+    allowed(store, &place, args.force)?; // somebody may have been faster
     put(copy, &place).map_err(|error| BackupError::Unwritten(place.clone(), error))?;
     println!("{}: {}, whole and checked", place.display(), in_words(contents));
     Ok(())
+}
+
+/// Whether the copy may have this place.
+fn allowed(store: &Path, place: &Path, force: bool) -> Result<(), BackupError> {
+    let mut own = ["", "-wal", "-shm", ".lock"].iter().map(|part| beside(store, part));
+    if own.any(|own| is_same(&own, place)) {
+        return Err(BackupError::Itself(place.to_owned()));
+    }
+    if !force && place.exists() {
+        return Err(BackupError::Taken(place.to_owned()));
+    }
+    Ok(())
+}
+
+/// By name, or by another name of the same file.
+fn is_same(own: &Path, place: &Path) -> bool {
+    let named = |path: &Path| {
+        let folder = folder_of(path).canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    same_file(own, place).unwrap_or(false) || named(own).is_some_and(|own| Some(own) == named(place))
+}
+
+/// Whether both are there and are one file.
+pub(super) fn same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let (one, other) = (std::fs::metadata(one)?, std::fs::metadata(other)?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// Copies a store into a file of no lasting name, and examines the copy to its last page.
@@ -119,7 +146,7 @@ pub(super) fn copy(
 }
 
 /// Gives a copy its name, when it is on disk; whoever looks there sees all of it or what was there before.
-pub(super) fn put(copy: NamedTempFile, place: &Path) -> io::Result<()> {
+fn put(copy: NamedTempFile, place: &Path) -> io::Result<()> {
     copy.as_file().sync_all()?;
     copy.persist(place).map_err(|error| error.error)?;
     File::open(folder_of(place))?.sync_all()

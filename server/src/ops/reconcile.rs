@@ -218,15 +218,21 @@ fn line(entry: &Entry) -> String {
 
 /// `ttr reconcile`: compares once and shows what was found and what differs.
 pub async fn run(reconciler: &Reconciler, providers: &[Arc<dyn Provider>], args: &Args) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
+    let (mut code, mut found) = (ExitCode::SUCCESS, false);
     for provider in providers {
         match reconciler.reconcile(provider.as_ref(), args.since, now()).await {
-            Ok(comparison) => show(provider.name(), &comparison),
+            Ok(comparison) => {
+                show(provider.name(), &comparison);
+                found |= !comparison.found.is_empty();
+            }
             Err(error) => {
                 eprintln!("{}: {error}", provider.name());
                 code = ExitCode::FAILURE;
             }
         }
+    }
+    if found && !reconciler.forward_to.is_empty() {
+        println!("What was found is told by the ttr that serves, within a minute.");
     }
     code
 }

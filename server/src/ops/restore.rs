@@ -5,12 +5,14 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
-use super::backup::{CopyError, copy, folder_of, in_words, put, stamp};
+use tempfile::NamedTempFile;
+
+use super::backup::{CopyError, copy, folder_of, in_words, same_file, stamp};
 use crate::clock::now;
 use crate::config::Config;
-use crate::domain::Millis;
+use crate::failpoints;
 use crate::store::StoreError;
-use crate::store::sqlite::copy::{hold, is_busy, revive};
+use crate::store::sqlite::copy::{Held, hold, is_busy, revive};
 use crate::store::sqlite::examine::{Examination, Schema};
 use crate::store::sqlite::lock::Lock;
 use crate::store::sqlite::{beside, make_folder};
@@ -71,10 +73,13 @@ pub fn run(config: &Config, args: &Args) -> Result<(), RestoreError> {
     let now = now();
     revive(copy.path(), now).map_err(|error| RestoreError::Dead(backup.clone(), error))?;
     like_its_neighbours(copy.path(), store).map_err(unwritten)?;
-    let kept = if store.exists() { Some(set_aside(store, now)?) } else { None };
-    put(copy, store).map_err(unwritten)?;
+    copy.as_file().sync_all().map_err(unwritten)?;
+    let kept = beside(store, &format!(".until-{}", stamp(now)));
+    let _held = held(store)?;
+    set_aside(store, &kept).map_err(unwritten)?;
+    replace(copy, store, &kept).map_err(unwritten)?;
     println!("{} is restored: {}", store.display(), in_words(contents));
-    if let Some(kept) = kept {
+    if kept.exists() {
         println!("The store that was there is kept as {}", kept.display());
     }
     println!("{NEXT}");
@@ -102,28 +107,47 @@ fn like_its_neighbours(copy: &Path, store: &Path) -> io::Result<()> {
     chown(copy, Some(neighbour.uid()), Some(neighbour.gid()))
 }
 
+/// A store that nobody else has open, if it can be opened at all: one that is too broken for that is nobody's.
+fn held(store: &Path) -> Result<Option<Held>, RestoreError> {
+    match hold(store) {
+        Err(error) if is_busy(&error) => Err(RestoreError::InUse(store.to_owned())),
+        held => Ok(held.ok()),
+    }
+}
+
 /// Gives the store's files second names, under which they stay when another takes their place.
-fn set_aside(store: &Path, now: Millis) -> Result<PathBuf, RestoreError> {
-    let _held = match hold(store) {
-        Err(error) if is_busy(&error) => return Err(RestoreError::InUse(store.to_owned())),
-        held => held.ok(), // one that is too broken to be opened is nobody's
-    };
-    let kept = beside(store, &format!(".until-{}", stamp(now)));
-    let logs = ["-wal", "-shm"].map(|log| (beside(store, log), beside(&kept, log)));
-    let logs: Vec<_> = logs.into_iter().filter(|(log, _)| log.exists()).collect();
-    let moved = || {
-        for (log, kept) in &logs {
-            if std::fs::metadata(log)?.len() > 0 {
-                second_name(log, kept)?;
-            }
+fn set_aside(store: &Path, kept: &Path) -> io::Result<()> {
+    for part in ["-wal", "-shm", ""] {
+        let file = beside(store, part);
+        if std::fs::metadata(&file).is_ok_and(|file| part.is_empty() || file.len() > 0) {
+            second_name(&file, &beside(kept, part))?;
         }
-        second_name(store, &kept)?;
-        File::open(folder_of(store))?.sync_all()?;
-        // It must not be taken for that of the file that comes.
-        logs.iter().try_for_each(|(log, _)| std::fs::remove_file(log))
-    };
-    moved().map_err(|error| RestoreError::Unwritten(store.to_owned(), error))?;
-    Ok(kept)
+    }
+    File::open(folder_of(store))?.sync_all()
+}
+
+/// Puts the copy, which is on disk, in the store's place. The store's log must not be taken for the copy's, so it goes first;
+/// the log's index goes last: after an end in between, a ttr that starts says that a log is missing and changes nothing.
+fn replace(copy: NamedTempFile, store: &Path, kept: &Path) -> io::Result<()> {
+    let (log, index) = (beside(store, "-wal"), beside(store, "-shm"));
+    remove(&log)?;
+    failpoints::reach("restore.log_removed");
+    if let Err(error) = copy.persist(store) {
+        let kept_log = beside(kept, "-wal");
+        if kept_log.exists() {
+            second_name(&kept_log, &log)?; // the store is as it was
+        }
+        return Err(error.error);
+    }
+    File::open(folder_of(store))?.sync_all()?;
+    remove(&index)
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    std::fs::remove_file(file).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// A copy where a file can't have two names. What is there is never written over.
@@ -133,9 +157,4 @@ fn second_name(file: &Path, name: &Path) -> io::Result<()> {
         io::copy(&mut File::open(file)?, &mut copy)?;
         copy.sync_all()
     })
-}
-
-fn same_file(one: &Path, other: &Path) -> io::Result<bool> {
-    let (one, other) = (std::fs::metadata(one)?, std::fs::metadata(other)?);
-    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }

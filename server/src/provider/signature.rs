@@ -160,6 +160,8 @@ pub fn base64_of_body(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Millis = 1_703_001_200_000;
@@ -333,5 +335,76 @@ mod tests {
         assert_eq!(check("no base64", BODY, &["hush"]), Err(Rejection::Malformed));
         let missing = base64_of_body(&HeaderMap::new(), "x-signature", BODY, &[Key::raw("hush")]);
         assert_eq!(missing, Err(Rejection::Missing));
+    }
+
+    fn hmac(secret: &str, parts: &[&[u8]]) -> Vec<u8> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    /// A scheme: the headers that make a body authentic, and whether it takes headers and a body.
+    type Scheme = (fn(&[u8]) -> Vec<(&'static str, String)>, fn(&HeaderMap, &[u8], &[Key]) -> bool);
+
+    const SCHEMES: [Scheme; 3] = [
+        (
+            |body| {
+                let signature = hmac("ws_secret", &[b"msg_1.1703001200.", body]);
+                vec![
+                    ("webhook-id", "msg_1".to_owned()),
+                    ("webhook-timestamp", "1703001200".to_owned()),
+                    ("webhook-signature", format!("v1,{}", STANDARD.encode(signature))),
+                ]
+            },
+            |headers, body, keys| standard_webhooks(headers, body, keys, NOW).is_ok(),
+        ),
+        (
+            |body| {
+                let signature = hex::encode(hmac("ws_secret", &[b"1703001200.", body]));
+                vec![("x-signature", format!("t=1703001200,v1={signature}"))]
+            },
+            |headers, body, keys| timestamped_hex(headers, "x-signature", body, keys, NOW).is_ok(),
+        ),
+        (
+            |body| vec![("x-signature", STANDARD.encode(hmac("ws_secret", &[body])))],
+            |headers, body, keys| base64_of_body(headers, "x-signature", body, keys).is_ok(),
+        ),
+    ];
+
+    /// Another byte that a header may hold.
+    fn other(byte: u8, by: u8) -> u8 {
+        0x21 + (byte - 0x21 + 1 + by % 93) % 94
+    }
+
+    proptest! {
+        /// Of any bytes, text or not, and at every place of body and headers.
+        #[test]
+        fn a_byte_changed_anywhere_is_refused(
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            by in any::<u8>(),
+        ) {
+            let keys = [Key::raw("ws_secret")];
+            for (sign, takes) in SCHEMES {
+                let signed = sign(&body);
+                let written = |pairs: &[(&'static str, String)]| {
+                    headers(&pairs.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>())
+                };
+                prop_assert!(takes(&written(&signed), &body, &keys));
+                for at in 0..body.len() {
+                    let mut changed = body.clone();
+                    changed[at] ^= by.max(1);
+                    prop_assert!(!takes(&written(&signed), &changed, &keys), "the body at {}", at);
+                }
+                for (field, (name, value)) in signed.iter().enumerate() {
+                    for (at, byte) in value.bytes().enumerate() {
+                        let mut changed = signed.clone();
+                        changed[field].1.replace_range(at..=at, &char::from(other(byte, by)).to_string());
+                        prop_assert!(!takes(&written(&changed), &body, &keys), "{} at {}", name, at);
+                    }
+                }
+            }
+        }
     }
 }

@@ -113,8 +113,6 @@ impl SessionRow {
 /// Which payments are asked for.
 #[derive(Clone, Debug)]
 pub enum PaymentFilter {
-    /// All of the funnel.
-    All,
     /// Those of one session.
     OfSession(SessionId),
     /// Those of one provider that were paid then or later.

@@ -18,27 +18,30 @@ use crate::support::{SECRET, batch, environment, leptos_toml, metadata, payment,
 
 /// `ttr` with these arguments, on the store in this folder.
 fn ttr(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ttr"))
-        .arg("--config")
-        .arg(leptos_toml())
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .envs(environment(&folder.join("ttr.db"), free_address()))
-        .output()
-        .unwrap()
+    command(folder, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ttr"));
+    command.arg("--config").arg(leptos_toml()).args(arguments).current_dir(folder);
+    command.env_clear().envs(environment(&folder.join("ttr.db"), free_address()));
+    command
+}
+
+fn said_of(output: &Output) -> String {
+    String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap()
 }
 
 /// What it said; it must have done it.
 fn done(output: &Output) -> String {
-    let said = String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap();
+    let said = said_of(output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     said
 }
 
 /// What it said; it must have refused.
 fn refused(output: &Output) -> String {
-    let said = String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap();
+    let said = said_of(output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     said
 }
@@ -305,6 +308,52 @@ async fn a_backup_overwrites_nothing_unless_it_is_told_to() {
     let nothing = tempfile::tempdir().unwrap();
     assert!(refused(&ttr(nothing.path(), &["backup", "x.db"])).contains("there is no store at"));
     assert!(files(nothing.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_backup_never_takes_the_place_of_the_store_or_of_what_belongs_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let program = Program::start_at(place, free_address(), &[]).await;
+    assert!(posted(&program.client, &program.url, "s1").await);
+    std::fs::hard_link(place.join("ttr.db"), place.join("other-name.db")).unwrap();
+    for name in ["ttr.db", "./ttr.db", "other-name.db", "ttr.db-wal", "ttr.db-shm", "ttr.db.lock"] {
+        let (place, arguments) = (place.to_owned(), ["backup", name, "--force"]);
+        let said = refused(&tokio::task::spawn_blocking(move || ttr(&place, &arguments)).await.unwrap());
+        assert!(said.contains("is the store itself or belongs to it"), "{name}: {said}");
+    }
+    assert!(posted(&program.client, &program.url, "s2").await);
+    assert_eq!(program.stop(), Some(0));
+    assert_eq!(sessions_in(&place.join("ttr.db")), ["s1", "s2"].map(str::to_owned).into());
+    std::fs::remove_file(place.join("other-name.db")).unwrap();
+    let said = refused(&ttr(place, &["backup", "ttr.db-wal"]));
+    assert!(
+        said.contains("belongs to it"),
+        "there is no such file now, and SQLite would take it for the log: {said}"
+    );
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_restore_that_ends_half_way_leaves_a_store_that_is_not_served_without_its_log() {
+    let folder = store_with(&["s1"]).await;
+    let (place, store) = (folder.path(), folder.path().join("ttr.db"));
+    done(&ttr(place, &["backup", "good.db"]));
+    let program = Program::start_at(place, free_address(), &[]).await;
+    assert!(posted(&program.client, &program.url, "s2").await);
+    drop(program); // killed: what it answered is in the log
+    let mut restore = command(place, &["restore", "good.db"]);
+    assert_eq!(restore.env("FAILPOINTS", "restore.log_removed=return").status().unwrap().code(), None);
+
+    let said = said_of(&command(place, &[]).output().unwrap());
+    assert!(said.contains("ttr.db-wal is missing"), "{said}");
+    let names = files(place);
+    let kept = names.iter().find(|name| name.starts_with("ttr.db.until-") && name.ends_with("-wal")).unwrap();
+    std::fs::rename(place.join(kept), place.join("ttr.db-wal")).unwrap();
+    let program = Program::start_at(place, free_address(), &[]).await;
+    assert_eq!(program.session("s2").await["sessionId"], "s2");
+    assert_eq!(program.stop(), Some(0));
+    assert_eq!(sessions_in(&store), ["s1", "s2"].map(str::to_owned).into());
 }
 
 #[tokio::test]

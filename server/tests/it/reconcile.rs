@@ -18,7 +18,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::durability::{Program, free_address};
-use crate::support::{environment, leptos_toml, metadata};
+use crate::support::{TOKEN, asked, batch, environment, leptos_toml, metadata, until};
+use crate::upstream::{Upstream, says};
 
 type Asked = BTreeMap<String, String>;
 
@@ -66,9 +67,14 @@ impl Whop {
 
     /// `ttr reconcile` on the store in this folder.
     async fn reconciled(&self, folder: &Path) -> Output {
+        self.reconciled_with(folder, &[]).await
+    }
+
+    async fn reconciled_with(&self, folder: &Path, more: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ttr"));
         command.args(["reconcile", "--since", "30d", "--config"]).arg(leptos_toml()).env_clear();
         command.envs(environment(&folder.join("ttr.db"), free_address())).envs(self.environment());
+        command.envs(more.iter().copied());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 }
@@ -184,16 +190,39 @@ async fn the_program_finds_by_itself_what_no_delivery_brought() {
     };
     tokio::time::timeout(Duration::from_mins(1), converted).await.expect("it is found");
     let url = format!("{}/api/aurea/funnels/ttr/payments", program.url);
-    let payments: Value = program
-        .client
-        .get(url)
-        .bearer_auth(crate::support::TOKEN)
+    let payments: Value =
+        program.client.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap();
+    assert_eq!(payments["payments"][0]["reconciled"], true);
+    assert_eq!(program.stop(), Some(0));
+}
+
+#[tokio::test]
+async fn the_command_leaves_the_telling_to_the_program_that_serves() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    let upstream = Upstream::start(says(422)).await;
+    let told = [("AUREA_API_URL", upstream.url.as_str()), ("AUREA_API_KEY", "k")];
+    let more = [&told[..], &[("TTR__RECONCILE__EVERY", "0s")]].concat();
+    let program = Program::start_at(folder.path(), free_address(), &more).await;
+    let post = program.client.post(format!("{}/api/pulse", program.url));
+    post.header("sec-fetch-site", "same-origin")
+        .json(&batch("s0", &[("page_view", 1000)]))
         .send()
         .await
-        .unwrap()
-        .json()
-        .await
         .unwrap();
-    assert_eq!(payments["payments"][0]["reconciled"], true);
+    let parked = "SELECT count(*) FROM outbox WHERE due_at IS NULL";
+    until("it is parked", || async { asked::<i64>(folder.path(), parked) == 1 }).await;
+    upstream.now_says(says(200));
+    let tries = upstream.calls().len();
+
+    whop.lists("payments", paid("pay_1", 99.0, &metadata(now() - 60_000)));
+    let output = whop.reconciled_with(folder.path(), &told).await;
+    assert!(text(&output).contains("is told by the ttr that serves"), "{}", text(&output));
+    assert_eq!(asked::<i64>(folder.path(), parked), 1, "what was given up is the owner's to send");
+    let key = upstream.calls()[0].key.clone();
+    assert_eq!(upstream.calls().iter().filter(|call| call.key == key).count(), tries, "nor is it sent");
+
+    let url = format!("{}/api/aurea/forward-conversions", program.url);
+    program.client.post(url).bearer_auth(TOKEN).send().await.unwrap();
+    until("all is told", || async { asked::<i64>(folder.path(), "SELECT count(*) FROM outbox") == 0 }).await;
     assert_eq!(program.stop(), Some(0));
 }

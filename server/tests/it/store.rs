@@ -27,6 +27,9 @@ pub(crate) fn stores() -> Vec<(Arc<dyn Store>, TempDir)> {
     vec![(Arc::new(sqlite), folder)]
 }
 
+/// All that these tests write.
+pub(crate) const ALL_PAYMENTS: PaymentFilter = PaymentFilter::PaidSince { provider: "whop", since: 0 };
+
 fn funnel() -> FunnelId {
     FunnelId::parse("ttr").unwrap()
 }
@@ -87,7 +90,7 @@ async fn what_was_committed_is_read_back_as_it_was() {
         written.sort_by(|a, b| a.event_id.cmp(&b.event_id));
         assert_eq!(read.events, written);
         assert_eq!(read.conversions, settled.conversions);
-        let read = store.payments(&funnel(), PaymentFilter::All, 10).await.unwrap();
+        let read = store.payments(&funnel(), ALL_PAYMENTS, 10).await.unwrap();
         assert_eq!(read.into_iter().map(|record| record.payment).collect::<Vec<_>>(), [payment]);
     }
 }
@@ -278,7 +281,7 @@ async fn a_store_from_before_payments_stood_somehow_is_brought_up_to_date() {
         store.commit(commit).await.unwrap();
     }
     let stand = async |store: &SqliteStore| {
-        let all = store.payments(&funnel(), PaymentFilter::All, 10).await.unwrap();
+        let all = store.payments(&funnel(), ALL_PAYMENTS, 10).await.unwrap();
         all.into_iter().map(|record| (record.payment.key.payment_id, record.standing)).collect::<Vec<_>>()
     };
     let before = stand(&store).await;

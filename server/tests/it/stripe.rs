@@ -25,7 +25,7 @@ pub(crate) async fn start(more: &[(&str, &str)]) -> TestApp {
 }
 
 /// `v1=…` over `{seconds}.{body}`, keyed with the secret as it is written.
-fn v1(secret: &str, seconds: i64, body: &str) -> String {
+pub(crate) fn v1(secret: &str, seconds: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{seconds}.{body}").as_bytes());
     format!("v1={}", hex::encode(mac.finalize().into_bytes()))

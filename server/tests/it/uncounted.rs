@@ -5,6 +5,8 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use server::clock::now;
 
+use crate::durability::{Program, free_address};
+use crate::stripe::{self, completed};
 use crate::support::{TOKEN, TestApp, asked, metadata, payment};
 
 /// Says more of the buyer than anybody is to see.
@@ -112,4 +114,30 @@ async fn a_reason_of_any_length_is_kept_in_short() {
     deliver(&app, "msg_1", &bought(&"é".repeat(5000)).to_string()).await;
     let kept: String = asked(app.folder(), "SELECT why FROM delivery");
     assert!(kept.starts_with('é') && kept.len() <= 200, "{}", kept.len());
+}
+
+/// Stripe writes into an event how many endpoints still wait for it.
+#[tokio::test]
+async fn what_counted_for_nothing_counts_when_it_is_sent_again_in_other_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut event = completed(json!({ "metadata": metadata(now() - 60_000) }));
+    event["account"] = "acct_1".into();
+    for (account, pending, state) in [("acct_2", 2, "foreign"), ("acct_1", 1, "recorded")] {
+        let more = [("STRIPE_WEBHOOK_SECRET", stripe::SECRET), ("TTR__STRIPE__ACCOUNT", account)];
+        let program = Program::start_at(folder.path(), free_address(), &more).await;
+        event["pending_webhooks"] = pending.into();
+        let (body, seconds) = (event.to_string(), now() / 1000);
+        let signature = format!("t={seconds},{}", stripe::v1(stripe::SECRET, seconds, &body));
+        let request = program.client.post(format!("{}/api/webhooks/stripe", program.url));
+        let answer = request.header("stripe-signature", signature).body(body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(asked::<String>(folder.path(), "SELECT state FROM delivery"), state);
+        assert_eq!(program.session("s1").await["converted"] == true, state == "recorded");
+        assert_eq!(program.stop(), Some(0));
+    }
+    let body: Vec<u8> = asked(folder.path(), "SELECT body FROM delivery");
+    assert!(
+        String::from_utf8(body).unwrap().contains(r#""pending_webhooks":1"#),
+        "what was understood is kept"
+    );
 }

@@ -23,17 +23,13 @@ pub(super) fn payments(
 ) -> Result<Vec<PaymentRecord>> {
     // The index is named where SQLite would rather go through all payments than sort a few.
     let (index, condition, of, since) = match filter {
-        PaymentFilter::All => ("payment_newest", "?2 IS NULL AND ?4 = 0", None, 0),
         PaymentFilter::OfSession(session_id) => {
-            ("payment_of_session", "session_id = ?2 AND ?4 = 0", Some(session_id.as_str()), 0)
+            ("payment_of_session", "session_id = ?2 AND ?4 = 0", session_id.as_str(), 0)
         }
         // Nobody pays in the future: what was paid since was received since.
-        PaymentFilter::PaidSince { provider, since } => (
-            "payment_newest",
-            "provider = ?2 AND paid_at >= ?4 AND received_at >= ?4",
-            Some(*provider),
-            *since,
-        ),
+        PaymentFilter::PaidSince { provider, since } => {
+            ("payment_newest", "provider = ?2 AND paid_at >= ?4 AND received_at >= ?4", *provider, *since)
+        }
     };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {} FROM payment INDEXED BY {index} WHERE funnel = ?1 AND {condition} ORDER BY received_at DESC LIMIT ?3",

@@ -36,8 +36,9 @@ fn uncounted_of(row: &Row<'_>) -> Result<Uncounted> {
     Ok(Uncounted { told: told_by(row)?, provider: row.get(4)?, why: row.get(5)?, body: row.get(6)? })
 }
 
-/// A known delivery has come again as it was. If it counted for nothing and is understood by now, because the program is
-/// newer or the settings were mended, its commit writes what it tells, and it stands as what it is read as now.
+/// A known delivery has come again. If it counted for nothing and is understood by now, because the program is newer or the
+/// settings were mended, its commit writes what it tells, and it stands as what it is read as now, in the bytes that were
+/// understood.
 pub(super) fn read_anew(connection: &Connection, delivery: &Delivery) -> Result<()> {
     let [unparsable, foreign] = DeliveryState::UNCOUNTED.map(DeliveryState::as_str);
     if DeliveryState::UNCOUNTED.contains(&delivery.state) {
@@ -45,8 +46,8 @@ pub(super) fn read_anew(connection: &Connection, delivery: &Delivery) -> Result<
     }
     connection
         .prepare_cached(
-            "UPDATE delivery SET state = ?3, event_type = ?4, payment_id = ?5, why = NULL
-             WHERE provider = ?1 AND delivery_id = ?2 AND state IN (?6, ?7)",
+            "UPDATE delivery SET state = ?3, event_type = ?4, payment_id = ?5, body = ?6, why = NULL
+             WHERE provider = ?1 AND delivery_id = ?2 AND state IN (?7, ?8)",
         )?
         .execute(params![
             delivery.provider,
@@ -54,6 +55,7 @@ pub(super) fn read_anew(connection: &Connection, delivery: &Delivery) -> Result<
             delivery.state.as_str(),
             delivery.event_type,
             delivery.payment_id,
+            delivery.body,
             unparsable,
             foreign,
         ])
