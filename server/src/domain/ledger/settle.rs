@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use app::event::{SessionId, name};
 use serde_json::{Map, Value, json};
 
-use super::standing::{Standing, ids_in, standing};
+use super::standing::{Standing, counted, standing};
 use super::{
     Attribution, Conversion, Counts, Dispute, Entry, Failure, Later, PURCHASE, Payment, PaymentKey,
     PaymentKind, Refund, RefundState, sort,
@@ -204,8 +204,8 @@ impl<'a> Teller<'a> {
                 events.extend(self.renewal(payment));
             }
             let refunds = purchase.refunds_of(piece);
-            let succeeded = ids_in(RefundState::Succeeded, &refunds);
-            events.extend(refunds.iter().filter_map(|refund| self.refund(piece, refund, &succeeded)));
+            let counted = counted(&refunds);
+            events.extend(refunds.iter().filter_map(|refund| self.refund(piece, refund, &counted)));
             events
                 .extend(purchase.disputes_of(piece).into_iter().map(|dispute| self.dispute(piece, dispute)));
         }
@@ -256,9 +256,9 @@ impl<'a> Teller<'a> {
         ))
     }
 
-    /// A refund is told when the money went back, and once more should it come again. A sum is told as such: the timeline
-    /// leaves it out where single refunds explain it.
-    fn refund(&self, piece: &Piece<'_>, refund: &Refund, succeeded: &BTreeSet<&str>) -> Option<Event> {
+    /// A refund is told when the money went back, and once more should it come again after it had counted. A sum is told
+    /// as such: the timeline leaves it out where single refunds explain it.
+    fn refund(&self, piece: &Piece<'_>, refund: &Refund, counted: &BTreeSet<&str>) -> Option<Event> {
         let (order_id, refund_id) = (&piece.key.payment_id, &refund.refund_id);
         let amount = refund.amount.as_ref().ok();
         let mut properties = json!({
@@ -270,7 +270,7 @@ impl<'a> Teller<'a> {
             (_, RefundState::Pending) | (Counts::AllSoFar, RefundState::Failed) => return None,
             (Counts::One, RefundState::Succeeded) => vec!["refund".to_owned(), refund_id.clone()],
             (Counts::One, RefundState::Failed) => {
-                succeeded.get(refund_id.as_str())?;
+                counted.get(refund_id.as_str())?;
                 properties["status"] = RefundState::Failed.as_str().into();
                 vec!["refund".to_owned(), refund_id.clone(), "failed".to_owned()]
             }
