@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::standing::{Standing, counted, standing};
 use super::{
     Attribution, Conversion, Counts, Dispute, Entry, Failure, Later, PURCHASE, Payment, PaymentKey,
-    PaymentKind, Refund, RefundState, sort,
+    PaymentKind, Refund, RefundState, fills_no_gap, sort,
 };
 use crate::domain::Millis;
 use crate::domain::event::{Event, Page, Source, TEST, derived_id};
@@ -103,12 +103,16 @@ impl Purchase {
             Entry::Refund(told) => self.refunds.iter().any(|known| {
                 let same = (&known.refund_id, known.counts, known.state)
                     == (&told.refund_id, told.counts, told.state);
-                same && (told.counts == Counts::One || known.amount == told.amount)
+                let says_as_much = match told.counts {
+                    Counts::One => fills_no_gap(&told.amount, &known.amount),
+                    Counts::AllSoFar => known.amount == told.amount,
+                };
+                same && says_as_much
             }),
-            Entry::Dispute(told) => self
-                .disputes
-                .iter()
-                .any(|known| (&known.dispute_id, known.state) == (&told.dispute_id, told.state)),
+            Entry::Dispute(told) => self.disputes.iter().any(|known| {
+                let same = (&known.dispute_id, known.state) == (&told.dispute_id, told.state);
+                same && fills_no_gap(&told.amount, &known.amount)
+            }),
             Entry::Conversion(told) => self.told.iter().any(|known| known.key == told.key),
             Entry::Joined(told) => {
                 let whose = |known: &Payment| known.key == told.of && known.attribution.session_id.is_some();
