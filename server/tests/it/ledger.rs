@@ -10,7 +10,8 @@ use server::clock::now;
 use server::domain::commit::Commit;
 use server::domain::event::FunnelId;
 use server::domain::ledger::{
-    Attribution, Counts, Dispute, DisputeState, Entry, Payment, PaymentKey, PaymentKind, Refund, RefundState,
+    Attribution, Counts, Dispute, DisputeState, Entry, Failure, Payment, PaymentKey, PaymentKind, Refund,
+    RefundState, failed_event,
 };
 use server::domain::money::{Currency, Money};
 use server::report::Report;
@@ -390,6 +391,29 @@ async fn a_test_converts_and_is_neither_revenue_nor_told_to_anybody() {
         assert!(figures.revenue.iter().all(|money| money.minor == 0));
         let due = store.next_due(server::outbox::aurea::Aurea::DESTINATION).await.unwrap();
         assert_eq!(due, None);
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_failed_in_test_mode_is_marked_and_told_to_nobody() {
+    for (store, _folder) in stores() {
+        let teller = Teller::new("ttr");
+        let due = async || store.next_due(server::outbox::aurea::Aurea::DESTINATION).await.unwrap();
+        for test in [true, false] {
+            let failure = Failure {
+                key: teller.key(if test { "cs_test" } else { "cs_live" }),
+                reason: "expired".into(),
+                at: 70_000,
+                test,
+                attribution: teller.first().attribution,
+                received_at: 71_000,
+            };
+            let events = Vec::from_iter(failed_event(&failure));
+            assert_eq!(events[0].properties.get("test"), test.then_some(&json!(true)));
+            let forward_to = vec![server::outbox::aurea::Aurea::listener()];
+            store.commit(Commit { events, forward_to, ..Commit::default() }).await.unwrap();
+            assert_eq!(due().await.is_none(), test);
+        }
     }
 }
 

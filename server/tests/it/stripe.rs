@@ -350,6 +350,18 @@ async fn a_refund_that_failed_after_a_sum_told_of_it_is_money_again() {
 }
 
 #[tokio::test]
+async fn a_try_that_failed_in_test_mode_is_marked() {
+    let app = start(&[]).await;
+    let metadata = json!({"aurea_anonymous_id": "a1", "aurea_session_id": "s1"});
+    let mut expired = event("evt_1", "checkout.session.expired", session(json!({"metadata": metadata})));
+    expired["livemode"] = json!(false);
+    delivers(&app, &expired).await;
+    let session = app.session("s1").await;
+    assert_eq!(names(&session), ["checkout_failed"]);
+    assert_eq!(session["events"][0]["properties"]["test"], true);
+}
+
+#[tokio::test]
 async fn a_refund_of_a_subscriptions_money_finds_it_in_every_order_of_events() {
     let app = start(&[]).await;
     let places = (0..256).map(|number: usize| [number & 3, number >> 2 & 3, number >> 4 & 3, number >> 6]);

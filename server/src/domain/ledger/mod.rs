@@ -289,6 +289,8 @@ pub struct Failure {
     pub reason: String,
     /// When, by the provider's clock, else when it was received.
     pub at: Millis,
+    /// The provider's test mode: it is told to nobody.
+    pub test: bool,
     /// Whose checkout it was.
     pub attribution: Attribution,
     /// When it was received.

@@ -304,9 +304,7 @@ impl<'a> Teller<'a> {
         let Payment { key, attribution, test, .. } = self.first;
         let mut properties = without_nulls(properties);
         properties.insert("source".to_owned(), source(&key.provider).into());
-        if *test {
-            properties.insert(TEST.to_owned(), true.into());
-        }
+        mark(&mut properties, *test);
         Event {
             funnel: key.funnel.clone(),
             source: Source::Server,
@@ -332,8 +330,11 @@ struct Said {
 
 /// The event of a payment that did not come about, in the session that began the checkout.
 pub fn failed_event(failure: &Failure) -> Option<Event> {
-    let Failure { key, reason, at, attribution, received_at } = failure;
-    let properties = json!({ "orderId": key.payment_id, "reason": reason, "source": source(&key.provider) });
+    let Failure { key, reason, at, test, attribution, received_at } = failure;
+    let mut properties = without_nulls(
+        json!({ "orderId": key.payment_id, "reason": reason, "source": source(&key.provider) }),
+    );
+    mark(&mut properties, *test);
     Some(Event {
         funnel: key.funnel.clone(),
         source: Source::Server,
@@ -341,12 +342,19 @@ pub fn failed_event(failure: &Failure) -> Option<Event> {
         session_id: attribution.session_id.clone()?,
         anonymous_id: attribution.anonymous_id.clone(),
         name: name::CHECKOUT_FAILED.to_owned(),
-        properties: without_nulls(properties),
+        properties,
         page: Page::default(),
         index: None,
         timestamp: attribution.checkout_started_at.map_or(*at, |started| started.max(*at)),
         received_at: *received_at,
     })
+}
+
+/// Marks what is of the provider's test mode.
+fn mark(properties: &mut Map<String, Value>, test: bool) {
+    if test {
+        properties.insert(TEST.to_owned(), true.into());
+    }
 }
 
 fn source(provider: &str) -> String {
