@@ -108,6 +108,7 @@ impl Bookkeeper {
             key: self.key(heard.provider, failed.id),
             reason: failed.reason,
             at: believed(failed.at, heard.at),
+            test: failed.test,
             received_at: heard.at,
         })
     }

@@ -58,10 +58,13 @@ pub fn fold(events: impl IntoIterator<Item = Event>, mut conversions: Vec<Conver
         .iter()
         .find_map(|event| event.anonymous_id.clone())
         .or_else(|| conversions.iter().find_map(|conversion| conversion.anonymous_id.clone()));
-    let last = events.len().checked_sub(1)?;
+    if events.is_empty() {
+        return None;
+    }
+    let last = events.iter().rposition(is_activity);
     let mut position = 0;
     events.retain(|event| {
-        let keep = !event.is_provisional_end() || (position == last && conversions.is_empty());
+        let keep = !event.is_provisional_end() || (Some(position) == last && conversions.is_empty());
         position += 1;
         keep
     });
@@ -113,6 +116,12 @@ fn leave_out_explained_sums(events: &mut Vec<Event>) {
             explained.get(&(order_id, money.currency.code())).is_none_or(|explained| *explained < money.minor)
         })
     });
+}
+
+/// Whether the visitor was there. That a checkout came to nothing is the provider's word, perhaps a day later: it overtakes
+/// no end and wakes nobody up.
+fn is_activity(event: &Event) -> bool {
+    event.name != name::CHECKOUT_FAILED
 }
 
 /// Orders what carries the same time: a payment stands after the click that led to it, an end after everything but what
@@ -176,7 +185,7 @@ pub struct Marks {
     pub arrived_at: Option<Millis>,
     /// When an end was told last; overtaken if anything is later.
     pub closed_at: Option<Millis>,
-    /// When anything happened last.
+    /// When anything happened last; that a checkout failed is nothing that the visitor did.
     pub last_at: Millis,
 }
 
@@ -194,7 +203,9 @@ impl Marks {
         if let Some(newest) = kind {
             *newest = (*newest).max(Some(at));
         }
-        self.last_at = self.last_at.max(at);
+        if is_activity(event) {
+            self.last_at = self.last_at.max(at);
+        }
     }
 
     /// Whether the last word is that of a checkout nobody came back from.
@@ -358,6 +369,23 @@ mod tests {
     }
 
     #[test]
+    fn a_checkout_that_expires_a_day_later_wakes_nobody_up() {
+        let visit = [
+            event("page_view", 0),
+            event("checkout_started", 1000),
+            event("page_view", 2000),
+            event("checkout_failed", DAY + 1000),
+        ];
+        let left = fold(visit.clone(), vec![]).unwrap();
+        let inactive = View { state: State::Abandoned, end_reason: Some("inactive") };
+        assert_eq!(view(&left.marks(), DAY + 2000), inactive);
+        assert_eq!(left.total_seconds(), (DAY + 1000) / 1000, "from the first event to the last");
+        let closed = fold(visit.into_iter().chain([event("session_end", 2500)]), vec![]).unwrap();
+        assert_eq!(names(&closed)[3..], ["session_end", "checkout_failed"], "it overtakes no end");
+        assert_eq!(view(&closed.marks(), DAY + 2000).end_reason, Some("tab_closed"));
+    }
+
+    #[test]
     fn a_last_word_from_a_page_that_is_being_left_does_not_end_the_checkout() {
         let leaving =
             [event("page_view", 0), event("checkout_started", 1000), event("scroll_depth_50", 1800)];
@@ -424,7 +452,7 @@ mod tests {
 
     prop_compose! {
         fn any_event()(
-            event_name in prop::sample::select(vec!["page_view", "faq_opened", "session_end", "checkout_started", "custom"]),
+            event_name in prop::sample::select(vec!["page_view", "faq_opened", "session_end", "checkout_started", "checkout_failed", "custom"]),
             timestamp in 0_i64..100,
             id in 0_u8..40,
             index in prop::option::of(0_i64..10),

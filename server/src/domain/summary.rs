@@ -129,7 +129,8 @@ impl Summary {
     /// When its first event happened.
     pub fn started_at(&self) -> Millis {
         let (_, lone_end) = self.provisional_ends;
-        self.span.map(|(first, _)| first).or(lone_end).unwrap_or_default()
+        let first = self.span.map(|(first, _)| first);
+        first.into_iter().chain(self.open_end()).min().or(lone_end).unwrap_or_default()
     }
 
     /// How it stands at `now`.
@@ -139,18 +140,20 @@ impl Summary {
 
     /// When it was closed by a conversion, else when its last event happened.
     pub fn ended_at(&self) -> Millis {
-        if !self.marks.converted {
-            return self.marks.last_at;
-        }
         let newest = self.span.map(|(_, newest)| newest);
-        self.closed_by_conversion_at.or(newest).unwrap_or(self.marks.last_at)
+        let last = newest.max(self.open_end());
+        self.closed_by_conversion_at.filter(|_| self.marks.converted).or(last).unwrap_or(self.marks.last_at)
+    }
+
+    /// When the newest end that may be overtaken was told, as long as it stands.
+    fn open_end(&self) -> Option<Millis> {
+        let (_, newest) = self.provisional_ends;
+        newest.filter(|at| *at == self.marks.last_at && !self.marks.converted)
     }
 
     /// Events that its timeline shows: an end that was overtaken is none of them.
     pub fn events_shown(&self) -> u64 {
-        let (_, newest) = self.provisional_ends;
-        let stands = newest == Some(self.marks.last_at) && !self.marks.converted;
-        self.events + u64::from(stands)
+        self.events + u64::from(self.open_end().is_some())
     }
 
     /// What it adds to the figures of its funnel; nothing if it is kept apart.
@@ -244,7 +247,8 @@ mod tests {
         /// Times are apart, as ties are broken by other means here than in a timeline.
         fn any_event(at: Millis)(
             name in prop::sample::select(vec![
-                "page_view", "faq_opened", "session_end", "checkout_started", "checkout_returned", "custom",
+                "page_view", "faq_opened", "session_end", "checkout_started", "checkout_returned", "checkout_failed",
+                "custom",
             ]),
             source in prop::sample::select(vec![Source::Browser, Source::Key, Source::Server]),
             visitor in prop::sample::select(vec![None, Some("a1"), Some("a2")]),

@@ -182,6 +182,8 @@ pub struct Failed {
     pub reason: String,
     /// When, if the provider says.
     pub at: Option<Millis>,
+    /// Whether no money could have moved: the provider's test mode.
+    pub test: bool,
     /// The ids that came back.
     pub metadata: Metadata,
 }

@@ -88,7 +88,7 @@ pub struct SessionFilter {
     pub source: Option<Option<String>>,
     /// Only those with such an event.
     pub event: Option<String>,
-    /// Only those whose last event happened then or later.
+    /// Only those whose last event happened then or later; that a checkout failed is not looked at.
     pub from: Option<Millis>,
     /// Only those whose last event happened earlier.
     pub before: Option<Millis>,

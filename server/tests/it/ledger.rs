@@ -10,7 +10,8 @@ use server::clock::now;
 use server::domain::commit::Commit;
 use server::domain::event::FunnelId;
 use server::domain::ledger::{
-    Attribution, Counts, Dispute, DisputeState, Entry, Payment, PaymentKey, PaymentKind, Refund, RefundState,
+    Attribution, Counts, Dispute, DisputeState, Entry, Failure, Payment, PaymentKey, PaymentKind, Refund,
+    RefundState, failed_event,
 };
 use server::domain::money::{Currency, Money};
 use server::report::Report;
@@ -319,6 +320,43 @@ async fn what_is_told_in_another_currency_or_without_an_amount_is_kept_and_count
 }
 
 #[tokio::test]
+async fn an_amount_that_was_unknown_is_filled_in_by_whoever_knows_it() {
+    for (store, _folder) in stores() {
+        let teller = Teller::new("ttr");
+        store.commit(Teller::entry(Entry::Payment(teller.first()))).await.unwrap();
+        store.commit(teller.visit()).await.unwrap();
+        let refund = teller.refund("r1", "pay_1", 3000, RefundState::Succeeded);
+        let dispute = Dispute { amount: Ok(usd(2000)), ..teller.dispute(DisputeState::Open) };
+        let unknown = || Err("no currency".to_owned());
+        let told = [
+            (Entry::Refund(Refund { amount: unknown(), ..refund.clone() }), Entry::Refund(refund), [99, 69]),
+            (
+                Entry::Dispute(Dispute { amount: unknown(), ..dispute.clone() }),
+                Entry::Dispute(dispute),
+                [69, 49],
+            ),
+        ];
+        let purchase = async || store.purchase(&teller.key("pay_1")).await.unwrap();
+        let net = async || teller.seen(&store).await["session"]["netValue"].clone();
+        for (odd, whole, [before, after]) in told {
+            store.commit(Teller::entry(odd.clone())).await.unwrap();
+            assert!(purchase().await.knows(&odd) && !purchase().await.knows(&whole), "{whole:?}");
+            assert_eq!(net().await, before);
+            for entry in [&whole, &odd] {
+                store.commit(Teller::entry(entry.clone())).await.unwrap();
+                assert!(purchase().await.knows(&odd) && purchase().await.knows(&whole), "{entry:?}");
+                assert_eq!(net().await, after, "{entry:?}");
+            }
+        }
+        let seen = teller.seen(&store).await;
+        let [refund] = &seen["payments"]["payments"][0]["refunds"].as_array().unwrap()[..] else {
+            panic!("{seen}")
+        };
+        assert_eq!((&refund["currency"], &refund["amountFault"]), (&json!("USD"), &json!(null)));
+    }
+}
+
+#[tokio::test]
 async fn a_refund_of_an_unknown_payment_is_shown_until_the_payment_is_known() {
     for (store, _folder) in stores() {
         let teller = Teller::new("ttr");
@@ -353,6 +391,29 @@ async fn a_test_converts_and_is_neither_revenue_nor_told_to_anybody() {
         assert!(figures.revenue.iter().all(|money| money.minor == 0));
         let due = store.next_due(server::outbox::aurea::Aurea::DESTINATION).await.unwrap();
         assert_eq!(due, None);
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_failed_in_test_mode_is_marked_and_told_to_nobody() {
+    for (store, _folder) in stores() {
+        let teller = Teller::new("ttr");
+        let due = async || store.next_due(server::outbox::aurea::Aurea::DESTINATION).await.unwrap();
+        for test in [true, false] {
+            let failure = Failure {
+                key: teller.key(if test { "cs_test" } else { "cs_live" }),
+                reason: "expired".into(),
+                at: 70_000,
+                test,
+                attribution: teller.first().attribution,
+                received_at: 71_000,
+            };
+            let events = Vec::from_iter(failed_event(&failure));
+            assert_eq!(events[0].properties.get("test"), test.then_some(&json!(true)));
+            let forward_to = vec![server::outbox::aurea::Aurea::listener()];
+            store.commit(Commit { events, forward_to, ..Commit::default() }).await.unwrap();
+            assert_eq!(due().await.is_none(), test);
+        }
     }
 }
 

@@ -291,11 +291,16 @@ async fn an_order_of_which_only_the_refund_arrived_is_known_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_paid_in_the_sandbox_is_a_test() {
+async fn what_is_paid_or_fails_in_the_sandbox_is_a_test() {
     let app =
         start(&[("POLAR_CHECKOUT_URL", "https://sandbox-api.polar.sh/v1/checkout-links/x/redirect")]).await;
     delivers(&app, "msg_1", "order.paid", &order("or_1", &metadata(now() - 60_000))).await;
-    assert_eq!(app.session("s1").await["conversions"][0]["test"], true);
+    let checkout = json!({"id": "co_2", "status": "expired", "modified_at": iso(now()), "metadata": metadata(now() - 60_000)});
+    delivers(&app, "msg_2", "checkout.expired", &checkout).await;
+    let session = app.session("s1").await;
+    assert_eq!(session["conversions"][0]["test"], true);
+    let failed = session["events"].as_array().unwrap().iter().find(|it| it["eventName"] == "checkout_failed");
+    assert_eq!(failed.unwrap()["properties"]["test"], true);
 }
 
 #[tokio::test]

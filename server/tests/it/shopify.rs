@@ -272,6 +272,21 @@ async fn refunds_and_disputes_find_their_order_by_its_id_whichever_comes_first()
 }
 
 #[tokio::test]
+async fn a_refund_to_a_gift_card_and_a_card_counts_each_when_it_has_settled() {
+    let app = start().await;
+    let refund = |card: &str| {
+        let back = |id: u64, status: &str, amount: &str| json!({"id": id, "kind": "refund", "status": status, "amount": amount, "currency": "USD"});
+        json!({"id": 7, "order_id": 1, "created_at": iso(now()),
+            "transactions": [back(8, "success", "20.00"), back(9, card, "79.00")]})
+    };
+    delivers(&app, "w1", "orders/paid", &order(1, &ids())).await;
+    for (id, card, net) in [("w2", "pending", 79), ("w3", "success", 0), ("w4", "success", 0)] {
+        delivers(&app, id, "refunds/create", &refund(card)).await;
+        assert_eq!(app.session("s1").await["netValue"], net, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn a_test_notification_is_kept_as_a_test_and_is_no_revenue() {
     let app = start().await;
     let sample =

@@ -395,7 +395,9 @@ const STATES: [State; 5] = [State::Active, State::Checkout, State::Converted, St
 prop_compose! {
     fn a_short_visit()(
         names in prop::collection::vec(
-            prop::sample::select(vec!["page_view", "faq_opened", "session_end", "checkout_started", "checkout_returned"]),
+            prop::sample::select(vec![
+                "page_view", "faq_opened", "session_end", "checkout_started", "checkout_returned", "checkout_failed",
+            ]),
             1..6,
         ),
         step in prop::sample::select(vec![1000, IDLE_TIMEOUT / 2, IDLE_TIMEOUT + 1, DAY / 3]),

@@ -327,6 +327,41 @@ async fn net_revenue_follows_refunds_and_disputes_of_a_payment() {
 }
 
 #[tokio::test]
+async fn a_refund_that_failed_after_a_sum_told_of_it_is_money_again() {
+    let app = start(&[]).await;
+    let seconds = now() / 1000 - 60;
+    let at = |second: i64, id: &str, event_type: &str, object: Value| {
+        let mut event = event(id, event_type, object);
+        event["created"] = json!(seconds + second);
+        event
+    };
+    let refund = |status: &str| json!({"id": "re_1", "amount": 4000, "currency": "usd", "payment_intent": "pi_1", "status": status});
+    let charge = json!({"id": "ch_1", "amount_refunded": 4000, "currency": "usd", "payment_intent": "pi_1"});
+    let metadata = json!({"aurea_anonymous_id": "a1", "aurea_session_id": "s1"});
+    delivers(&app, &completed(json!({"metadata": metadata}))).await;
+    for (event, net) in [
+        (at(1, "evt_2", "refund.created", refund("pending")), 99),
+        (at(1, "evt_3", "charge.refunded", charge), 59),
+        (at(9, "evt_4", "refund.failed", refund("failed")), 99),
+    ] {
+        delivers(&app, &event).await;
+        assert_eq!(app.session("s1").await["netValue"], net, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_failed_in_test_mode_is_marked() {
+    let app = start(&[]).await;
+    let metadata = json!({"aurea_anonymous_id": "a1", "aurea_session_id": "s1"});
+    let mut expired = event("evt_1", "checkout.session.expired", session(json!({"metadata": metadata})));
+    expired["livemode"] = json!(false);
+    delivers(&app, &expired).await;
+    let session = app.session("s1").await;
+    assert_eq!(names(&session), ["checkout_failed"]);
+    assert_eq!(session["events"][0]["properties"]["test"], true);
+}
+
+#[tokio::test]
 async fn a_refund_of_a_subscriptions_money_finds_it_in_every_order_of_events() {
     let app = start(&[]).await;
     let places = (0..256).map(|number: usize| [number & 3, number >> 2 & 3, number >> 4 & 3, number >> 6]);

@@ -210,11 +210,16 @@ impl Payment {
 
     /// Whether another telling of this payment fills no gap.
     fn says_all_of(&self, other: &Self) -> bool {
-        (self.amount.is_ok() || other.amount.is_err())
+        fills_no_gap(&other.amount, &self.amount)
             && (self.attribution.session_id.is_some() || other.attribution.session_id.is_none())
             && (self.subscription_id.is_some() || other.subscription_id.is_none())
             && other.also_known_as.iter().all(|id| self.is_known_as(id))
     }
+}
+
+/// Whether what is told of an amount says no more than what is known of it.
+fn fills_no_gap(told: &Result<Money, String>, known: &Result<Money, String>) -> bool {
+    known.is_ok() || told.is_err()
 }
 
 /// A refund in one of its states.
@@ -284,6 +289,8 @@ pub struct Failure {
     pub reason: String,
     /// When, by the provider's clock, else when it was received.
     pub at: Millis,
+    /// The provider's test mode: it is told to nobody.
+    pub test: bool,
     /// Whose checkout it was.
     pub attribution: Attribution,
     /// When it was received.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use app::event::{SessionId, name};
 use serde_json::{Map, Value, json};
 
-use super::standing::{Standing, ids_in, standing};
+use super::standing::{Standing, counted, standing};
 use super::{
     Attribution, Conversion, Counts, Dispute, Entry, Failure, Later, PURCHASE, Payment, PaymentKey,
-    PaymentKind, Refund, RefundState, sort,
+    PaymentKind, Refund, RefundState, fills_no_gap, sort,
 };
 use crate::domain::Millis;
 use crate::domain::event::{Event, Page, Source, TEST, derived_id};
@@ -103,12 +103,16 @@ impl Purchase {
             Entry::Refund(told) => self.refunds.iter().any(|known| {
                 let same = (&known.refund_id, known.counts, known.state)
                     == (&told.refund_id, told.counts, told.state);
-                same && (told.counts == Counts::One || known.amount == told.amount)
+                let says_as_much = match told.counts {
+                    Counts::One => fills_no_gap(&told.amount, &known.amount),
+                    Counts::AllSoFar => known.amount == told.amount,
+                };
+                same && says_as_much
             }),
-            Entry::Dispute(told) => self
-                .disputes
-                .iter()
-                .any(|known| (&known.dispute_id, known.state) == (&told.dispute_id, told.state)),
+            Entry::Dispute(told) => self.disputes.iter().any(|known| {
+                let same = (&known.dispute_id, known.state) == (&told.dispute_id, told.state);
+                same && fills_no_gap(&told.amount, &known.amount)
+            }),
             Entry::Conversion(told) => self.told.iter().any(|known| known.key == told.key),
             Entry::Joined(told) => {
                 let whose = |known: &Payment| known.key == told.of && known.attribution.session_id.is_some();
@@ -204,8 +208,8 @@ impl<'a> Teller<'a> {
                 events.extend(self.renewal(payment));
             }
             let refunds = purchase.refunds_of(piece);
-            let succeeded = ids_in(RefundState::Succeeded, &refunds);
-            events.extend(refunds.iter().filter_map(|refund| self.refund(piece, refund, &succeeded)));
+            let counted = counted(&refunds);
+            events.extend(refunds.iter().filter_map(|refund| self.refund(piece, refund, &counted)));
             events
                 .extend(purchase.disputes_of(piece).into_iter().map(|dispute| self.dispute(piece, dispute)));
         }
@@ -256,9 +260,9 @@ impl<'a> Teller<'a> {
         ))
     }
 
-    /// A refund is told when the money went back, and once more should it come again. A sum is told as such: the timeline
-    /// leaves it out where single refunds explain it.
-    fn refund(&self, piece: &Piece<'_>, refund: &Refund, succeeded: &BTreeSet<&str>) -> Option<Event> {
+    /// A refund is told when the money went back, and once more should it come again after it had counted. A sum is told
+    /// as such: the timeline leaves it out where single refunds explain it.
+    fn refund(&self, piece: &Piece<'_>, refund: &Refund, counted: &BTreeSet<&str>) -> Option<Event> {
         let (order_id, refund_id) = (&piece.key.payment_id, &refund.refund_id);
         let amount = refund.amount.as_ref().ok();
         let mut properties = json!({
@@ -270,7 +274,7 @@ impl<'a> Teller<'a> {
             (_, RefundState::Pending) | (Counts::AllSoFar, RefundState::Failed) => return None,
             (Counts::One, RefundState::Succeeded) => vec!["refund".to_owned(), refund_id.clone()],
             (Counts::One, RefundState::Failed) => {
-                succeeded.get(refund_id.as_str())?;
+                counted.get(refund_id.as_str())?;
                 properties["status"] = RefundState::Failed.as_str().into();
                 vec!["refund".to_owned(), refund_id.clone(), "failed".to_owned()]
             }
@@ -300,9 +304,7 @@ impl<'a> Teller<'a> {
         let Payment { key, attribution, test, .. } = self.first;
         let mut properties = without_nulls(properties);
         properties.insert("source".to_owned(), source(&key.provider).into());
-        if *test {
-            properties.insert(TEST.to_owned(), true.into());
-        }
+        mark(&mut properties, *test);
         Event {
             funnel: key.funnel.clone(),
             source: Source::Server,
@@ -328,8 +330,11 @@ struct Said {
 
 /// The event of a payment that did not come about, in the session that began the checkout.
 pub fn failed_event(failure: &Failure) -> Option<Event> {
-    let Failure { key, reason, at, attribution, received_at } = failure;
-    let properties = json!({ "orderId": key.payment_id, "reason": reason, "source": source(&key.provider) });
+    let Failure { key, reason, at, test, attribution, received_at } = failure;
+    let mut properties = without_nulls(
+        json!({ "orderId": key.payment_id, "reason": reason, "source": source(&key.provider) }),
+    );
+    mark(&mut properties, *test);
     Some(Event {
         funnel: key.funnel.clone(),
         source: Source::Server,
@@ -337,12 +342,19 @@ pub fn failed_event(failure: &Failure) -> Option<Event> {
         session_id: attribution.session_id.clone()?,
         anonymous_id: attribution.anonymous_id.clone(),
         name: name::CHECKOUT_FAILED.to_owned(),
-        properties: without_nulls(properties),
+        properties,
         page: Page::default(),
         index: None,
         timestamp: attribution.checkout_started_at.map_or(*at, |started| started.max(*at)),
         received_at: *received_at,
     })
+}
+
+/// Marks what is of the provider's test mode.
+fn mark(properties: &mut Map<String, Value>, test: bool) {
+    if test {
+        properties.insert(TEST.to_owned(), true.into());
+    }
 }
 
 fn source(provider: &str) -> String {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Counts, Dispute, DisputeState, Refund, RefundState};
+use crate::domain::Millis;
 use crate::domain::money::Money;
 
 /// How a payment stands. A dispute is said before a refund: it is what somebody must answer.
@@ -82,18 +83,23 @@ pub fn standing(paid: Option<Money>, refunds: &[&Refund], disputes: &[&Dispute])
 }
 
 /// How much of a payment went back. A provider may tell of single refunds, of their sum, or of both: whichever says more.
-/// A refund that failed after it had succeeded stands in neither.
+/// A refund that failed after it had counted stands in neither.
 fn refunded(refunds: &[&Refund], paid: Money) -> i64 {
     let in_currency = |refund: &Refund| {
         let amount = refund.amount.as_ref().ok().filter(|amount| amount.currency == paid.currency);
         amount.map_or(0, |amount| amount.minor)
     };
     let failed = ids_in(RefundState::Failed, refunds);
+    let undone = never_succeeded(refunds);
     let (mut single, mut sum, mut back) = (0_i64, 0_i64, 0_i64);
     for refund in refunds.iter().filter(|refund| refund.state == RefundState::Succeeded) {
         let minor = in_currency(refund);
         match refund.counts {
-            Counts::AllSoFar => sum = sum.max(minor),
+            Counts::AllSoFar => {
+                let undone = undone.iter().filter(|undone| undone.stood_in(refund));
+                let undone = undone.map(|undone| in_currency(undone.failed)).fold(0, i64::saturating_add);
+                sum = sum.max(minor.saturating_sub(undone));
+            }
             Counts::One if failed.contains(refund.refund_id.as_str()) => back = back.saturating_add(minor),
             Counts::One => single = single.saturating_add(minor),
         }
@@ -101,10 +107,48 @@ fn refunded(refunds: &[&Refund], paid: Money) -> i64 {
     single.max(sum.saturating_sub(back)).clamp(0, paid.minor)
 }
 
+/// A single refund that failed and was never told to have succeeded.
+struct Undone<'a> {
+    failed: &'a Refund,
+    /// When it was told to be pending, if it was.
+    pending_at: Option<Millis>,
+}
+
+impl Undone<'_> {
+    /// Whether a sum counted it while it was pending. That is how a charge counts; a sum that goes by the payment's own
+    /// name is an order's, and counts only what has settled.
+    fn stood_in(&self, sum: &Refund) -> bool {
+        let meanwhile = self.pending_at.is_none_or(|at| at <= sum.at) && sum.at < self.failed.at;
+        meanwhile && sum.refund_id != sum.of.payment_id
+    }
+}
+
+fn never_succeeded<'a>(refunds: &[&'a Refund]) -> Vec<Undone<'a>> {
+    let succeeded = ids_in(RefundState::Succeeded, refunds);
+    let pending: BTreeMap<&str, Millis> =
+        singles(RefundState::Pending, refunds).map(|refund| (refund.refund_id.as_str(), refund.at)).collect();
+    singles(RefundState::Failed, refunds)
+        .filter(|failed| !succeeded.contains(failed.refund_id.as_str()))
+        .map(|failed| Undone { failed, pending_at: pending.get(failed.refund_id.as_str()).copied() })
+        .collect()
+}
+
+/// The refunds that counted once, by themselves or within a sum.
+pub(super) fn counted<'a>(refunds: &[&'a Refund]) -> BTreeSet<&'a str> {
+    let sums = || refunds.iter().filter(|refund| refund.counts == Counts::AllSoFar);
+    let undone = never_succeeded(refunds).into_iter().filter(|undone| sums().any(|sum| undone.stood_in(sum)));
+    let mut counted = ids_in(RefundState::Succeeded, refunds);
+    counted.extend(undone.map(|undone| undone.failed.refund_id.as_str()));
+    counted
+}
+
+fn ids_in<'a>(state: RefundState, refunds: &[&'a Refund]) -> BTreeSet<&'a str> {
+    singles(state, refunds).map(|refund| refund.refund_id.as_str()).collect()
+}
+
 /// The refunds that are told to be in `state`; sums are none.
-pub(super) fn ids_in<'a>(state: RefundState, refunds: &[&'a Refund]) -> BTreeSet<&'a str> {
-    let there = refunds.iter().filter(|refund| refund.state == state && refund.counts == Counts::One);
-    there.map(|refund| refund.refund_id.as_str()).collect()
+fn singles<'a>(state: RefundState, refunds: &[&'a Refund]) -> impl Iterator<Item = &'a Refund> {
+    refunds.iter().copied().filter(move |refund| refund.state == state && refund.counts == Counts::One)
 }
 
 /// Each dispute by its latest state.

@@ -47,7 +47,7 @@ impl Envelope<'_> {
             "order.refunded" => object(data).map(|order: Order<'_>| order.facts(test)),
             "refund.created" | "refund.updated" => listed_refund(data),
             "checkout.updated" | "checkout.expired" => {
-                object(data).map(|checkout: Checkout| checkout.failed().into_iter().collect())
+                object(data).map(|checkout: Checkout| checkout.failed(test).into_iter().collect())
             }
             _ => Ok(Vec::new()),
         };
@@ -201,12 +201,13 @@ struct Checkout {
 
 impl Checkout {
     /// A declined card leaves a checkout open; one that `succeeded` is no proof that it was paid.
-    fn failed(self) -> Option<Fact> {
+    fn failed(self, test: bool) -> Option<Fact> {
         matches!(self.status.as_str(), "failed" | "expired").then(|| {
             Fact::Failed(Failed {
                 id: self.id,
                 reason: self.status,
                 at: self.modified_at.as_deref().and_then(millis),
+                test,
                 metadata: ids(&self.metadata),
             })
         })

@@ -141,6 +141,8 @@ struct Refund<'a> {
 
 #[derive(Deserialize)]
 struct Transaction<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
     kind: String,
     status: String,
     #[serde(borrow)]
@@ -150,44 +152,44 @@ struct Transaction<'a> {
 
 impl Refund<'_> {
     /// What went back to the buyer; a refund without such a transaction only puts articles back. Refunds of the sample
-    /// order are none. `currency` is that of transactions that name none.
+    /// order are none. Each transaction settles by itself (a gift card at once, a card days later), so that each of several
+    /// is a refund by its own id. `currency` is that of transactions that name none.
     fn facts(&self, currency: Option<&str>) -> Result<Vec<Fact>, String> {
         let of = id(self.order_id)?;
-        let Some((state, amount)) = self.outcome(currency).filter(|_| of != SAMPLE_ORDER) else {
+        if of == SAMPLE_ORDER {
             return Ok(Vec::new());
+        }
+        let back: Vec<_> =
+            self.transactions.iter().filter(|transaction| transaction.kind == "refund").collect();
+        let fact = |transaction: &&Transaction<'_>| -> Result<Fact, String> {
+            let own =
+                if back.len() > 1 { transaction.id.ok_or("a transaction without an id")? } else { self.id };
+            Ok(Fact::Refunded(Refunded {
+                refund_id: id(own)?,
+                of: of.clone(),
+                amount: transaction.amount(currency),
+                counts: Counts::One,
+                state: transaction.state(),
+                at: self.created_at.as_deref().and_then(millis),
+                metadata: Metadata::default(),
+            }))
         };
-        Ok(vec![Fact::Refunded(Refunded {
-            refund_id: id(self.id)?,
-            of,
-            amount,
-            counts: Counts::One,
-            state,
-            at: self.created_at.as_deref().and_then(millis),
-            metadata: Metadata::default(),
-        })])
+        back.iter().map(fact).collect()
     }
+}
 
-    /// The sum of the transactions that succeeded, else of those that are pending, else of those that failed.
-    fn outcome(&self, currency: Option<&str>) -> Option<(RefundState, Result<Money, String>)> {
-        let state = |transaction: &Transaction<'_>| match transaction.status.as_str() {
+impl Transaction<'_> {
+    fn state(&self) -> RefundState {
+        match self.status.as_str() {
             "success" => RefundState::Succeeded,
             "failure" | "error" => RefundState::Failed,
             _ => RefundState::Pending,
-        };
-        let refunds: Vec<_> =
-            self.transactions.iter().filter(|transaction| transaction.kind == "refund").collect();
-        [RefundState::Succeeded, RefundState::Pending, RefundState::Failed].into_iter().find_map(|wanted| {
-            let amounts = refunds.iter().filter(|transaction| state(transaction) == wanted);
-            let sum = amounts
-                .map(|transaction| {
-                    let currency = transaction.currency.as_deref().or(currency).ok_or("no currency")?;
-                    amount(transaction.amount, currency)
-                })
-                .reduce(|sum, next| {
-                    sum?.plus(next?).ok_or_else(|| "in several currencies, or too much".to_owned())
-                });
-            Some((wanted, sum?))
-        })
+        }
+    }
+
+    fn amount(&self, currency: Option<&str>) -> Result<Money, String> {
+        let currency = self.currency.as_deref().or(currency).ok_or("no currency")?;
+        amount(self.amount, currency)
     }
 }
 

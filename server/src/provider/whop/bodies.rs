@@ -132,6 +132,7 @@ impl Payment<'_> {
                 id: self.id.clone(),
                 reason: reason.map_or("failed", String::as_str).chars().take(200).collect(),
                 at: self.last_payment_attempt.as_ref().and_then(millis),
+                test: false, // as of what was paid
                 metadata: self.ids(),
             })
         })

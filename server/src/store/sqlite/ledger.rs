@@ -1,7 +1,7 @@
 //! The ledger's rows: what was told about money, and what follows from it.
 //!
-//! After every entry all that belongs to its purchase is read, settled and written: what is there already stays, and
-//! what happened to a conversion's money later is set anew.
+//! After every entry all that belongs to its purchase is read, settled and written: what is there already stays, gaps are
+//! filled, and what happened to a conversion's money later is set anew.
 
 use std::collections::BTreeSet;
 
@@ -233,6 +233,7 @@ fn attribute(connection: &Connection, key: &PaymentKey, attribution: &Attributio
     Ok(())
 }
 
+/// Writes a refund in one of its states; of one that is there it fills in an amount that was not known.
 fn insert_refund(connection: &Connection, refund: &Refund) -> Result<()> {
     let amount = refund.amount.as_ref().ok();
     let sum = amount.filter(|_| refund.counts == Counts::AllSoFar).map_or(0, |money| money.minor);
@@ -240,7 +241,10 @@ fn insert_refund(connection: &Connection, refund: &Refund) -> Result<()> {
         .prepare_cached(
             "INSERT INTO refund (funnel, provider, refund_id, counts, state, sum_minor, payment_name, amount_minor,
                                  currency, amount_fault, at, session_id, anonymous_id, checkout_started_at, received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             ON CONFLICT DO UPDATE SET
+               amount_minor = excluded.amount_minor, currency = excluded.currency, amount_fault = NULL
+             WHERE amount_minor IS NULL AND excluded.amount_minor IS NOT NULL",
         )?
         .execute(params![
             refund.of.funnel.as_str(),
@@ -284,13 +288,17 @@ pub(super) fn refund_of(row: &Row<'_>, funnel: &FunnelId) -> Result<Refund> {
     })
 }
 
+/// Writes a dispute in one of its states; of one that is there it fills in an amount that was not known.
 fn insert_dispute(connection: &Connection, dispute: &Dispute) -> Result<()> {
     let amount = dispute.amount.as_ref().ok();
     connection
         .prepare_cached(
             "INSERT INTO dispute (funnel, provider, dispute_id, state, payment_name, amount_minor, currency, amount_fault,
                                   at, received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT DO UPDATE SET
+               amount_minor = excluded.amount_minor, currency = excluded.currency, amount_fault = NULL
+             WHERE amount_minor IS NULL AND excluded.amount_minor IS NOT NULL",
         )?
         .execute(params![
             dispute.of.funnel.as_str(),

@@ -94,6 +94,16 @@ fn a_checkout_never_lasts_less_than_nothing() {
     assert_eq!(settled.events[0].timestamp, 1_703_001_200_999, "it stands after the click that led to it");
 }
 
+/// Every order in which things may come.
+fn orders<T: Clone>(of: &[T]) -> Vec<Vec<T>> {
+    let Some((first, rest)) = of.split_first() else { return vec![Vec::new()] };
+    let with_first = |order: Vec<T>| {
+        (0..=order.len())
+            .map(move |place| [&order[..place], std::slice::from_ref(first), &order[place..]].concat())
+    };
+    orders(rest).into_iter().flat_map(with_first).collect()
+}
+
 #[test]
 fn what_went_back_is_counted_once_however_it_is_told() {
     use Counts::{AllSoFar, One};
@@ -116,15 +126,58 @@ fn what_went_back_is_counted_once_however_it_is_told() {
             ],
             8900,
         ),
+        // A charge's sum counts what is pending …
+        (vec![("r1", 4000, One, Pending), ("p", 4000, AllSoFar, Succeeded)], 5900),
+        (vec![("r1", 4000, One, Pending), ("p", 4000, AllSoFar, Succeeded), ("r1", 4000, One, Failed)], 9900),
+        (vec![("p", 4000, AllSoFar, Succeeded), ("r1", 4000, One, Failed)], 9900),
+        (
+            vec![
+                ("p", 1000, AllSoFar, Succeeded),
+                ("r2", 3000, One, Pending),
+                ("p", 4000, AllSoFar, Succeeded),
+                ("r2", 3000, One, Failed),
+            ],
+            8900,
+        ),
+        // … and nothing that began later or had failed before.
+        (vec![("p", 4000, AllSoFar, Succeeded), ("r1", 4000, One, Pending), ("r1", 4000, One, Failed)], 5900),
+        (vec![("r1", 4000, One, Pending), ("r1", 4000, One, Failed), ("p", 4000, AllSoFar, Succeeded)], 5900),
+        // An order's sum, which goes by the payment's own name, counts only what has settled.
+        (
+            vec![("r1", 3000, One, Pending), ("ch_1", 4000, AllSoFar, Succeeded), ("r1", 3000, One, Failed)],
+            5900,
+        ),
     ] {
-        let told = refunds.iter().map(|(id, minor, counts, state)| refund(id, *minor, *counts, *state));
+        let told = refunds
+            .iter()
+            .zip(1..)
+            .map(|((id, minor, counts, state), at)| Refund { at, ..refund(id, *minor, *counts, *state) });
+        for told in orders(&told.collect::<Vec<_>>()) {
+            let purchase = Purchase {
+                payments: vec![payment(PaymentKind::First, Some(STARTED))],
+                refunds: told,
+                ..Purchase::default()
+            };
+            assert_eq!(settle(purchase).conversions[0].net(), Some(usd(left)), "{refunds:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refund_that_failed_is_told_if_a_sum_had_counted_it() {
+    let told = |sum: &str| {
+        let sum = refund(sum, 4000, Counts::AllSoFar, RefundState::Succeeded);
+        let failed = Refund { at: 1, ..refund("r1", 4000, Counts::One, RefundState::Failed) };
         let purchase = Purchase {
             payments: vec![payment(PaymentKind::First, Some(STARTED))],
-            refunds: told.collect(),
+            refunds: vec![sum, failed],
             ..Purchase::default()
         };
-        assert_eq!(settle(purchase).conversions[0].net(), Some(usd(left)), "{refunds:?}");
-    }
+        let events = settle(purchase).events.into_iter().skip(2);
+        events.map(|event| event.properties.get("status").cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("p"), [None, Some(json!("failed"))]);
+    assert_eq!(told("ch_1"), [None], "an order's sum had not");
 }
 
 #[test]

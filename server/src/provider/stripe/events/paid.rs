@@ -64,6 +64,7 @@ impl Session<'_> {
             id: self.names().remove(0),
             reason: reason.to_owned(),
             at: event.at(),
+            test: event.is_test(),
             metadata: self.ids(),
         })]
     }
@@ -181,6 +182,7 @@ impl Intent {
             id: self.id.clone(),
             reason: reason.unwrap_or_else(|| "payment_failed".to_owned()),
             at: event.at(),
+            test: event.is_test(),
             metadata,
         })]
     }

@@ -298,6 +298,11 @@ fn test_mode_is_marked() {
     let mut event = event("checkout.session.completed", session(json!({})));
     event["livemode"] = json!(false);
     assert!(matches!(&facts_of(&event).unwrap()[..], [Fact::Paid(Paid { test: true, .. })]));
+    event["type"] = json!("checkout.session.expired");
+    assert!(matches!(&facts_of(&event).unwrap()[..], [Fact::Failed(Failed { test: true, .. })]));
+    event["type"] = json!("payment_intent.payment_failed");
+    event["data"]["object"]["metadata"] = json!({"aurea_session_id": "s1"});
+    assert!(matches!(&facts_of(&event).unwrap()[..], [Fact::Failed(Failed { test: true, .. })]));
 }
 
 #[test]
