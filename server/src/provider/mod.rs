@@ -103,6 +103,13 @@ impl Checkout {
         visitor.chain(others).collect()
     }
 
+    /// What a request that begins it is known by: a click that is sent again gets the same checkout. A click whose time is
+    /// not believed is dated anew each time that it is sent; that is another body, and has another key, because providers
+    /// refuse a known key with another body.
+    fn idempotency_key(&self) -> String {
+        format!("{}.{}.{}", self.session_id, self.click_id, self.started_at)
+    }
+
     /// Where the button is: for a buyer who turns back, or who can't be sent on.
     pub fn front_page(&self) -> Url {
         let mut url = self.return_url.clone();

@@ -87,7 +87,7 @@ impl Whop {
         url
     }
 
-    /// Creates a checkout configuration. The same click gets the same one: the key is the click's.
+    /// Creates a checkout configuration. The same click gets the same one.
     async fn configure(&self, api: &Api, checkout: &Checkout) -> Result<Url, BeginError> {
         let metadata: serde_json::Map<String, Value> = checkout
             .metadata()
@@ -101,7 +101,7 @@ impl Whop {
             .http
             .post(in_api(&api.url, "checkout_configurations"))
             .bearer_auth(api.key.expose_secret())
-            .header("idempotency-key", &checkout.click_id)
+            .header("idempotency-key", checkout.idempotency_key())
             .json(&body)
             .timeout(API_DEADLINE)
             .send()
