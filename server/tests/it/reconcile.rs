@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::durability::{Program, free_address};
-use crate::support::{environment, leptos_toml, metadata};
+use crate::support::{batch, environment, leptos_toml, metadata, until};
 
 type Asked = BTreeMap<String, String>;
 
@@ -217,6 +217,27 @@ async fn what_is_decided_long_after_it_began_is_found() {
     let again = whop.reconciled_since("7d", folder.path()).await;
     assert!(text(&again).contains("all of it is here"), "{}", text(&again));
     assert_eq!(session(&folder).await["netValue"], 89);
+}
+
+#[tokio::test]
+async fn with_only_a_visitor_what_is_found_later_belongs_to_the_checkout_before_it_was_paid() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    let more = [&whop.environment()[..], &[("TTR__RECONCILE__EVERY", "50ms")]].concat();
+    let program = Program::start_at(folder.path(), free_address(), &more).await;
+    let first = days_ago(2) - 3_600_000;
+    for (session_id, at) in [("first", first), ("second", now() - 3_600_000)] {
+        let request = program.client.post(format!("{}/api/track/events", program.url));
+        let request = request.header("x-aurea-api-key", "key-1").header("x-aurea-funnel-id", "ttr");
+        let answer = request.json(&batch(session_id, &[("checkout_started", at)])).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    let at = iso(first + 60_000);
+    let metadata = json!({"aurea_anonymous_id": "a1"});
+    whop.lists("payments", with(paid("pay_1", 99.0, &metadata), &json!({"created_at": at, "paid_at": at})));
+    let sold = async |session_id| program.session(session_id).await["converted"] == true;
+    until("it is found", async || sold("first").await || sold("second").await).await;
+    assert!(sold("first").await && !sold("second").await);
+    assert_eq!(program.stop(), Some(0));
 }
 
 #[tokio::test]
