@@ -14,6 +14,9 @@ use crate::domain::{DAY, Millis};
 use crate::provider::{Disputed, Fact, Failed, Metadata, Paid, Refunded};
 use crate::store::{Store, StoreError};
 
+/// A provider's clock may be so far behind the one by which a checkout was dated.
+const SKEW: Millis = 5 * 60 * 1000;
+
 /// Writes down what providers say.
 #[derive(Clone)]
 pub struct Bookkeeper {
@@ -64,14 +67,15 @@ impl Bookkeeper {
     }
 
     async fn payment(&self, paid: Paid, heard: Heard) -> Result<Payment, StoreError> {
+        let paid_at = believed(paid.paid_at, heard.at);
         Ok(Payment {
-            attribution: self.attribute(paid.metadata, heard.at).await?,
+            attribution: self.attribute(paid.metadata, paid_at, heard.at).await?,
             key: self.key(heard.provider, paid.payment_id),
             also_known_as: paid.also_known_as,
             subscription_id: paid.subscription_id,
             kind: paid.kind,
             amount: paid.amount,
-            paid_at: believed(paid.paid_at, heard.at),
+            paid_at,
             test: paid.test,
             reconciled: heard.reconciled,
             received_at: heard.at,
@@ -79,14 +83,15 @@ impl Bookkeeper {
     }
 
     async fn refund(&self, refunded: Refunded, heard: Heard) -> Result<Refund, StoreError> {
+        let at = believed(refunded.at, heard.at);
         Ok(Refund {
-            attribution: self.attribute(refunded.metadata, heard.at).await?,
+            attribution: self.attribute(refunded.metadata, at, heard.at).await?,
             refund_id: refunded.refund_id,
             of: self.key(heard.provider, refunded.of),
             amount: refunded.amount,
             counts: refunded.counts,
             state: refunded.state,
-            at: believed(refunded.at, heard.at),
+            at,
             received_at: heard.at,
         })
     }
@@ -103,26 +108,34 @@ impl Bookkeeper {
     }
 
     async fn failure(&self, failed: Failed, heard: Heard) -> Result<Failure, StoreError> {
+        let at = believed(failed.at, heard.at);
         Ok(Failure {
-            attribution: self.attribute(failed.metadata, heard.at).await?,
+            attribution: self.attribute(failed.metadata, at, heard.at).await?,
             key: self.key(heard.provider, failed.id),
             reason: failed.reason,
-            at: believed(failed.at, heard.at),
+            at,
             test: failed.test,
             received_at: heard.at,
         })
     }
 
-    /// Metadata passed through the buyer's browser: what is no id is as good as missing. With only a visitor, the money
-    /// belongs to their newest checkout of the last 24 h, else to a session named after them.
-    async fn attribute(&self, metadata: Metadata, now: Millis) -> Result<Attribution, StoreError> {
+    /// Metadata passed through the buyer's browser: what is no id is as good as missing. With only a visitor, what happened
+    /// at `at` belongs to their newest checkout of the 24 h before, else to a session named after them. It may be heard of
+    /// much later, when there are newer checkouts; those that came to be known after it was heard of don't count either.
+    async fn attribute(
+        &self,
+        metadata: Metadata,
+        at: Millis,
+        heard_at: Millis,
+    ) -> Result<Attribution, StoreError> {
         let anonymous_id = metadata.anonymous_id.and_then(|id| AnonymousId::parse(id).ok());
         let mut session_id = metadata.session_id.and_then(|id| SessionId::parse(id).ok());
         if let (None, Some(visitor)) = (&session_id, &anonymous_id) {
-            let newest = self.store.newest_checkout(&self.funnel, visitor, now - DAY, now).await?;
+            let began = at.saturating_sub(DAY)..=at.saturating_add(SKEW);
+            let newest = self.store.newest_checkout(&self.funnel, visitor, began, heard_at).await?;
             session_id = newest.or_else(|| SessionId::parse(visitor.as_str()).ok());
         }
-        let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=now).contains(at));
+        let checkout_started_at = metadata.checkout_started_at.filter(|at| (0..=heard_at).contains(at));
         Ok(Attribution { session_id, anonymous_id, checkout_started_at })
     }
 }

@@ -7,15 +7,15 @@ use std::net::IpAddr;
 
 use app::event::metadata;
 use async_trait::async_trait;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::domain::Millis;
 pub use crate::domain::checkout::Carried;
 use crate::domain::commit::Digest;
 pub use crate::domain::ledger::{Counts, DisputeState, PaymentKind, RefundState};
 use crate::domain::money::Money;
+use crate::domain::{DAY, Millis};
 
 pub mod packed;
 pub mod polar;
@@ -23,6 +23,15 @@ pub mod shopify;
 pub mod signature;
 pub mod stripe;
 pub mod whop;
+
+/// Lists go by when something began. What is paid or given back later than that after it is not found by them, and neither
+/// is a dispute that is decided later.
+const SETTLES_WITHIN: Millis = 30 * DAY;
+const DECIDED_WITHIN: Millis = 120 * DAY;
+
+/// How an API answers that lists no disputes to us: the account has none, or the key may not see them. The rest of what it
+/// lists still counts.
+const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
 
 /// A provider of checkouts.
 #[async_trait]
@@ -92,6 +101,13 @@ impl Checkout {
             (metadata::CHECKOUT_STARTED_AT, self.started_at.to_string()),
         ];
         visitor.chain(others).collect()
+    }
+
+    /// What a request that begins it is known by: a click that is sent again gets the same checkout. A click whose time is
+    /// not believed is dated anew each time that it is sent; that is another body, and has another key, because providers
+    /// refuse a known key with another body.
+    fn idempotency_key(&self) -> String {
+        format!("{}.{}.{}", self.session_id, self.click_id, self.started_at)
     }
 
     /// Where the button is: for a buyer who turns back, or who can't be sent on.

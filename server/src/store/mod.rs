@@ -8,6 +8,7 @@
 //! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use app::event::{AnonymousId, SessionId};
 use async_trait::async_trait;
@@ -303,13 +304,13 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
     /// Every funnel that has sessions.
     async fn funnels(&self) -> Result<Vec<FunnelId>, StoreError>;
 
-    /// The session of the visitor's newest checkout that began at `since` or later, as it was known at `by`.
+    /// The session of the visitor's newest checkout that `began` then, as it was known at `known_at`.
     async fn newest_checkout(
         &self,
         funnel: &FunnelId,
         visitor: &AnonymousId,
-        since: Millis,
-        by: Millis,
+        began: RangeInclusive<Millis>,
+        known_at: Millis,
     ) -> Result<Option<SessionId>, StoreError>;
 
     /// How the newest checkout stands that goes by this key; `None` if there is none.

@@ -151,11 +151,12 @@ async fn in_api_mode_a_configuration_carries_the_ids() {
     let asked = remote.lock().unwrap();
     let (headers, body) = &asked.0[0];
     assert_eq!(headers["authorization"], "Bearer k");
-    assert_eq!(headers["idempotency-key"], "c1");
     assert_eq!(body["plan_id"], "plan_1");
     assert_eq!(body["metadata"]["aurea_anonymous_id"], "a1");
     assert_eq!(body["metadata"]["aurea_session_id"], "s1");
-    assert!(body["metadata"]["checkout_started_at"].as_str().unwrap().parse::<i64>().is_ok());
+    let started_at = body["metadata"]["checkout_started_at"].as_str().unwrap();
+    assert!(started_at.parse::<i64>().is_ok());
+    assert_eq!(headers["idempotency-key"], format!("s1.c1.{started_at}"));
     let back = Url::parse(body["redirect_url"].as_str().unwrap()).unwrap();
     assert!(back.as_str().starts_with(&format!("{}/thank-you?token=", app.url)), "{back}");
 }

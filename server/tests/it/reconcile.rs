@@ -13,6 +13,7 @@ use axum::routing::get;
 use axum::{Router, serve};
 use serde_json::{Value, json};
 use server::clock::now;
+use server::domain::DAY;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -32,6 +33,8 @@ struct Whop {
 
 #[derive(Default)]
 struct Lists {
+    /// A list that the key may not see.
+    refused: Mutex<Option<&'static str>>,
     items: Mutex<BTreeMap<&'static str, Vec<Value>>>,
     asked: Mutex<Vec<(String, Asked)>>,
 }
@@ -67,12 +70,16 @@ impl Whop {
 
     /// `ttr reconcile` on the store in this folder.
     async fn reconciled(&self, folder: &Path) -> Output {
-        self.reconciled_with(folder, &[]).await
+        self.asked_for("30d", folder, &[]).await
     }
 
-    async fn reconciled_with(&self, folder: &Path, more: &[(&str, &str)]) -> Output {
+    async fn reconciled_since(&self, since: &str, folder: &Path) -> Output {
+        self.asked_for(since, folder, &[]).await
+    }
+
+    async fn asked_for(&self, since: &str, folder: &Path, more: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ttr"));
-        command.args(["reconcile", "--since", "30d", "--config"]).arg(leptos_toml()).env_clear();
+        command.args(["reconcile", "--since", since, "--config"]).arg(leptos_toml()).env_clear();
         command.envs(environment(&folder.join("ttr.db"), free_address())).envs(self.environment());
         command.envs(more.iter().copied());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
@@ -88,7 +95,13 @@ async fn list(
     if headers.get(header::AUTHORIZATION).is_none_or(|value| value != "Bearer apik_1") {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let items = lists.items.lock().unwrap().get(what.as_str()).cloned().unwrap_or_default();
+    if lists.refused.lock().unwrap().is_some_and(|refused| refused == what) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let mut items = lists.items.lock().unwrap().get(what.as_str()).cloned().unwrap_or_default();
+    items.retain(|item| {
+        item["created_at"].as_str().is_none_or(|at| millis(at) > millis(&asked["created_after"]))
+    });
     let place: usize = asked.get("after").map_or(0, |cursor| cursor.parse().unwrap());
     lists.asked.lock().unwrap().push((what, asked));
     let page: Vec<&Value> = items.iter().skip(place).take(1).collect();
@@ -97,13 +110,30 @@ async fn list(
     Json(json!({"data": page, "page_info": info})).into_response()
 }
 
+fn iso(at: i64) -> String {
+    jiff::Timestamp::from_millisecond(at).unwrap().to_string()
+}
+
+fn millis(iso: &str) -> i64 {
+    iso.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+fn days_ago(days: i64) -> i64 {
+    now() - days * DAY
+}
+
 /// An item of Whop's list of payments.
 fn paid(id: &str, total: f64, metadata: &Value) -> Value {
-    let at = jiff::Timestamp::from_millisecond(now() - 10_000).unwrap().to_string();
+    let at = iso(now() - 10_000);
     json!({
         "id": id, "status": "paid", "total": total, "currency": "usd", "billing_reason": "one_time",
         "created_at": at, "paid_at": at, "metadata": metadata,
     })
+}
+
+fn with(mut item: Value, changes: &Value) -> Value {
+    item.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    item
 }
 
 fn text(output: &Output) -> String {
@@ -137,6 +167,83 @@ async fn what_no_delivery_brought_is_found_by_the_command_and_converts_its_sessi
     let session = session(&folder).await;
     assert_eq!((&session["conversionValue"], &session["netValue"]), (&json!(99), &json!(89)));
     assert_eq!(session["conversions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_see_disputes_finds_the_rest() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    whop.lists("payments", paid("pay_1", 99.0, &metadata(now() - 60_000)));
+    *whop.lists.refused.lock().unwrap() = Some("disputes");
+    let output = whop.reconciled(folder.path()).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text(&output).contains("payment pay_1 of 99.00 USD, session s1"), "{}", text(&output));
+    assert_eq!(session(&folder).await["converted"], true);
+    *whop.lists.refused.lock().unwrap() = Some("refunds");
+    let output = whop.reconciled(folder.path()).await;
+    assert_eq!(output.status.code(), Some(1), "without refunds the comparison would be half of one");
+}
+
+#[tokio::test]
+async fn what_is_decided_long_after_it_began_is_found() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    let old = json!({"created_at": iso(days_ago(25)), "paid_at": iso(days_ago(25))});
+    whop.lists("payments", with(paid("pay_old", 99.0, &metadata(days_ago(25) - 60_000)), &old));
+    whop.reconciled(folder.path()).await;
+
+    let late = json!({"created_at": iso(days_ago(10)), "paid_at": iso(days_ago(6))});
+    whop.lists("payments", with(paid("pay_late", 49.0, &json!({})), &late));
+    whop.lists(
+        "refunds",
+        json!({"id": "rfd_1", "amount": 10, "currency": "usd", "status": "succeeded",
+        "payment": {"id": "pay_old"}, "created_at": iso(days_ago(11))}),
+    );
+    whop.lists(
+        "disputes",
+        json!({"id": "dspt_1", "amount": 89, "currency": "usd", "status": "won",
+        "payment": {"id": "pay_old"}, "created_at": iso(days_ago(20))}),
+    );
+    whop.lists.asked.lock().unwrap().clear();
+    let began = now();
+    let found = whop.reconciled_since("7d", folder.path()).await;
+    let took = now() - began;
+    for line in
+        ["payment pay_late of 49.00", "refund rfd_1 of 10.00", "dispute dspt_1 (won), payment pay_old"]
+    {
+        assert!(text(&found).contains(line), "{}", text(&found));
+    }
+    for (what, days) in [("payments", 37), ("refunds", 37), ("disputes", 127)] {
+        let asked = whop.lists.asked.lock().unwrap();
+        let (_, asked) = asked.iter().find(|(list, _)| list == what).unwrap();
+        let after = millis(&asked["created_after"]) - (began - days * DAY);
+        assert!((0..=took).contains(&after), "{what}: {}", asked["created_after"]);
+    }
+    // What was paid before that time may be missing there without a word.
+    let late = whop.lists.items.lock().unwrap()["payments"][1].clone();
+    *whop.lists.items.lock().unwrap() = [("payments", vec![late])].into();
+    let again = whop.reconciled_since("7d", folder.path()).await;
+    assert!(text(&again).contains("all of it is here"), "{}", text(&again));
+    assert_eq!(session(&folder).await["netValue"], 89);
+}
+
+#[tokio::test]
+async fn with_only_a_visitor_what_is_found_later_belongs_to_the_checkout_before_it_was_paid() {
+    let (whop, folder) = (Whop::start().await, tempfile::tempdir().unwrap());
+    let more = [&whop.environment()[..], &[("TTR__RECONCILE__EVERY", "50ms")]].concat();
+    let program = Program::start_at(folder.path(), free_address(), &more).await;
+    let first = days_ago(2) - 3_600_000;
+    for (session_id, at) in [("first", first), ("second", now() - 3_600_000)] {
+        let request = program.client.post(format!("{}/api/track/events", program.url));
+        let request = request.header("x-aurea-api-key", "key-1").header("x-aurea-funnel-id", "ttr");
+        let answer = request.json(&batch(session_id, &[("checkout_started", at)])).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    let at = iso(first + 60_000);
+    let metadata = json!({"aurea_anonymous_id": "a1"});
+    whop.lists("payments", with(paid("pay_1", 99.0, &metadata), &json!({"created_at": at, "paid_at": at})));
+    let sold = async |session_id| program.session(session_id).await["converted"] == true;
+    until("it is found", async || sold("first").await || sold("second").await).await;
+    assert!(sold("first").await && !sold("second").await);
+    assert_eq!(program.stop(), Some(0));
 }
 
 #[tokio::test]
@@ -215,7 +322,7 @@ async fn the_command_leaves_the_telling_to_the_program_that_serves() {
     let tries = upstream.calls().len();
 
     whop.lists("payments", paid("pay_1", 99.0, &metadata(now() - 60_000)));
-    let output = whop.reconciled_with(folder.path(), &told).await;
+    let output = whop.asked_for("30d", folder.path(), &told).await;
     assert!(text(&output).contains("is told by the ttr that serves"), "{}", text(&output));
     assert_eq!(asked::<i64>(folder.path(), parked), 1, "what was given up is the owner's to send");
     let key = upstream.calls()[0].key.clone();

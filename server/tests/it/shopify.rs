@@ -287,6 +287,23 @@ async fn a_refund_to_a_gift_card_and_a_card_counts_each_when_it_has_settled() {
 }
 
 #[tokio::test]
+async fn a_full_refund_in_the_buyers_currency_leaves_nothing_in_the_shops() {
+    let app = start().await;
+    delivers(&app, "w1", "orders/paid", &order(1, &ids())).await;
+    let both = |usd: &str, cad: &str| {
+        json!({"shop_money": {"amount": usd, "currency_code": "USD"},
+            "presentment_money": {"amount": cad, "currency_code": "CAD"}})
+    };
+    let refund = json!({"id": 7, "order_id": 1, "created_at": iso(now()),
+        "refund_line_items": [{"subtotal_set": both("90.00", "122.73"), "total_tax_set": both("9.00", "12.27")}],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "135.00", "currency": "CAD"}]});
+    delivers(&app, "w2", "refunds/create", &refund).await;
+    let session = app.session("s1").await;
+    assert_eq!((&session["conversionValue"], &session["netValue"]), (&json!(99), &json!(0)));
+    assert_eq!(payments(&app).await[0]["state"], "refunded");
+}
+
+#[tokio::test]
 async fn a_test_notification_is_kept_as_a_test_and_is_no_revenue() {
     let app = start().await;
     let sample =

@@ -129,12 +129,17 @@ async fn the_newest_checkout_of_a_visitor_is_found_within_its_time() {
         let commit = Commit { events: vec![started("s1", 1000), started("s2", 2000)], ..Commit::default() };
         store.commit(commit).await.unwrap();
         assert_eq!(
-            store.newest_checkout(&funnel(), &visitor, 0, 1999).await.unwrap(),
+            store.newest_checkout(&funnel(), &visitor, 0..=5000, 1999).await.unwrap(),
             Some(session("s1")),
             "as it was known then"
         );
-        for (since, expected) in [(0, Some(session("s2"))), (2001, None)] {
-            assert_eq!(store.newest_checkout(&funnel(), &visitor, since, 5000).await.unwrap(), expected);
+        for (began, expected) in [
+            (0..=5000, Some(session("s2"))),
+            (0..=2000, Some(session("s2"))),
+            (0..=1999, Some(session("s1"))),
+            (2001..=5000, None),
+        ] {
+            assert_eq!(store.newest_checkout(&funnel(), &visitor, began, 5000).await.unwrap(), expected);
         }
     }
 }

@@ -71,7 +71,13 @@ pub(crate) fn completed(more: Value) -> Value {
 }
 
 pub(crate) async fn buy(app: &TestApp) -> Url {
+    buy_with(app, &[]).await
+}
+
+/// Buys with `more` in the form.
+pub(crate) async fn buy_with(app: &TestApp, more: &[(&str, &str)]) -> Url {
     let form = [("anonymous_id", "a1"), ("session_id", "s1"), ("click_id", "c1"), ("location", "/")];
+    let form = [&form[..], more].concat();
     let request = app.post("/api/checkout").header("sec-fetch-site", "same-origin").form(&form);
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), StatusCode::SEE_OTHER);

@@ -1,19 +1,22 @@
 //! Stripe's API, played over real HTTP: how a checkout begins with it, and what its list tells.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as Answer};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
+use server::clock::now;
 use server::provider::signature::Key;
 use server::provider::stripe::{Api, Mode, Settings, Stripe};
 use server::provider::{Fact, ListError, Provider};
 use url::form_urlencoded;
 
-use crate::stripe::{SECRET, buy, completed, event, start};
+use crate::stripe::{SECRET, buy, buy_with, completed, event, start};
+use crate::support::{serve_here, until};
 
 /// What Stripe's API was asked, and what it answers.
 struct Remote {
@@ -69,10 +72,11 @@ async fn in_api_mode_a_checkout_session_carries_the_ids() {
         let (headers, form) = &asked[0];
         assert_eq!(headers["authorization"], "Bearer sk_test_1");
         assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
-        assert_eq!(headers["idempotency-key"], "s1.c1");
         let value = |name: &str| value(form, name).unwrap_or_default();
         assert_eq!((&*value("mode"), &*value("line_items[0][price]")), (mode, "price_1"));
         assert_eq!(value("line_items[0][quantity]"), "1");
+        let started_at = value("metadata[checkout_started_at]");
+        assert_eq!(headers["idempotency-key"], format!("s1.c1.{started_at}").as_str());
         assert!(value("success_url").starts_with(&format!("{}/thank-you", app.url)));
         assert_eq!(value("cancel_url"), format!("{}/", app.url));
         assert!(value("client_reference_id").starts_with("aurea1_2_a1_s1_"));
@@ -112,6 +116,71 @@ async fn an_api_that_hangs_is_left_for_the_payment_link_in_three_seconds() {
     assert!(url.as_str().starts_with("https://buy.stripe.com/abc?"), "{url}");
     assert!((2.5..15.0).contains(&waited), "{waited}"); // generous upwards: the machine may be busy
     drop(listener);
+}
+
+/// Stripe's API as far as its keys go.
+#[derive(Default)]
+struct Keys {
+    /// What came under each.
+    known: Mutex<BTreeMap<String, String>>,
+    /// How the next requests are answered, before anything is looked at.
+    first: Mutex<VecDeque<StatusCode>>,
+    /// The key and the form of every request.
+    asked: Mutex<Vec<(String, String)>>,
+}
+
+/// Refuses a key that comes again with another body.
+async fn with_keys(State(keys): State<Arc<Keys>>, headers: HeaderMap, form: String) -> Answer {
+    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+    keys.asked.lock().unwrap().push((key.clone(), form.clone()));
+    if let Some(status) = keys.first.lock().unwrap().pop_front() {
+        return (status, Json(json!({"error": {"type": "idempotency_error"}}))).into_response();
+    }
+    if *keys.known.lock().unwrap().entry(key).or_insert_with(|| form.clone()) != form {
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": {"type": "idempotency_error"}})))
+            .into_response();
+    }
+    Json(json!({"id": "cs_1", "url": "https://checkout.stripe.com/c/pay/cs_1"})).into_response()
+}
+
+async fn stripe_with_keys(first: &[StatusCode]) -> (String, Arc<Keys>) {
+    let keys = Arc::new(Keys { first: Mutex::new(first.iter().copied().collect()), ..Keys::default() });
+    let router = Router::new().route("/v1/checkout/sessions", post(with_keys)).with_state(Arc::clone(&keys));
+    (format!("{}/v1", serve_here(router).await), keys)
+}
+
+#[tokio::test]
+async fn a_double_click_by_a_clock_that_is_far_off_finds_the_checkout_both_times() {
+    let (api_url, keys) = stripe_with_keys(&[]).await;
+    let app = start(&[&API[..], &[("STRIPE_API_URL", &api_url)]].concat()).await;
+    let clock = now() - 60_000;
+    for started_at in [clock, clock + 10_000] {
+        let url = buy_with(&app, &[("started_at", &started_at.to_string())]).await;
+        assert_eq!(url.as_str(), "https://checkout.stripe.com/c/pay/cs_1");
+        let then = now();
+        until("time goes on", || async { now() > then }).await;
+    }
+    let asked = keys.asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    assert_ne!(asked[0].1, asked[1].1, "each is dated by our clock");
+}
+
+#[tokio::test]
+async fn a_key_that_is_in_use_is_asked_for_once_more() {
+    let in_use = StatusCode::CONFLICT;
+    for (first, goes_by, requests) in [
+        (&[in_use][..], "https://checkout.stripe.com/c/pay/cs_1", 2),
+        (&[in_use, in_use], "https://buy.stripe.com/abc?", 2),
+        (&[StatusCode::TOO_MANY_REQUESTS], "https://buy.stripe.com/abc?", 1),
+    ] {
+        let (api_url, keys) = stripe_with_keys(first).await;
+        let app = start(&[&API[..], &[("STRIPE_API_URL", &api_url)]].concat()).await;
+        let url = buy(&app).await;
+        assert!(url.as_str().starts_with(goes_by), "{url}");
+        let asked = keys.asked.lock().unwrap();
+        assert_eq!(asked.len(), requests);
+        assert!(asked.iter().all(|request| *request == asked[0]), "the same under the same key");
+    }
 }
 
 fn provider(api_url: &str) -> Stripe {

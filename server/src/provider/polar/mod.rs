@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -18,8 +18,11 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::signature::{Key, Rejection, standard_webhooks};
-use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, in_api, origins, packed};
-use crate::domain::{DAY, Millis};
+use super::{
+    Begun, Carried, Checkout, DECIDED_WITHIN, Fact, ListError, Notice, Provider, SETTLES_WITHIN,
+    WITHOUT_DISPUTES, in_api, origins, packed,
+};
+use crate::domain::Millis;
 
 mod bodies;
 
@@ -30,16 +33,8 @@ const API_DEADLINE: Duration = Duration::from_secs(3);
 const PAGE: &str = "100";
 const PAGES: usize = 1000;
 
-/// Polar lists by the time of creation. What is paid or given back later than that after it is not found by a list, and
-/// neither is a dispute that is decided later.
-const SETTLES_WITHIN: Millis = 30 * DAY;
-const DECIDED_WITHIN: Millis = 120 * DAY;
-
 /// The version of the API that is spoken.
 const VERSION: &str = "2026-10";
-
-/// How the API answers when the token may not see disputes.
-const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
 
 /// Origins that Polar's checkout redirects through.
 const ORIGINS: &[&str] = &["https://polar.sh", "https://*.polar.sh"];

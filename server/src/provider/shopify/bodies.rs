@@ -1,8 +1,8 @@
 //! What Shopify writes: the bodies of its deliveries and the items of its lists, read as facts.
 //!
-//! Amounts are decimal texts in major units. Ids are whole numbers of up to 64 bits, sometimes as a text or at the end of
-//! a GID (`gid://shopify/Order/1`): they are kept digit by digit. A refund and a dispute name their order and nothing of
-//! ours.
+//! Amounts are decimal texts in major units; a refund's may be in the buyer's currency ([`shop_money`]). Ids are whole
+//! numbers of up to 64 bits, sometimes as a text or at the end of a GID (`gid://shopify/Order/1`): they are kept digit by
+//! digit. A refund and a dispute name their order and nothing of ours.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,8 @@ use crate::domain::money::{Currency, Money};
 use crate::provider::{
     Counts, DisputeState, Disputed, Fact, Metadata, Paid, PaymentKind, RefundState, Refunded, text_of,
 };
+
+mod shop_money;
 
 /// The order of "Send test notification", always the same.
 const SAMPLE_ORDER: &str = "820982911946154508";
@@ -137,6 +139,14 @@ struct Refund<'a> {
     created_at: Option<String>,
     #[serde(borrow)]
     transactions: Vec<Transaction<'a>>,
+    #[serde(default)]
+    refund_line_items: Value,
+    #[serde(default)]
+    refund_shipping_lines: Value,
+    #[serde(default)]
+    total_duties_set: Value,
+    #[serde(default)]
+    order_adjustments: Value,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +163,7 @@ struct Transaction<'a> {
 impl Refund<'_> {
     /// What went back to the buyer; a refund without such a transaction only puts articles back. Refunds of the sample
     /// order are none. Each transaction settles by itself (a gift card at once, a card days later), so that each of several
-    /// is a refund by its own id. `currency` is that of transactions that name none.
+    /// is a refund by its own id. `currency` is the shop's, if it is known, and that of transactions that name none.
     fn facts(&self, currency: Option<&str>) -> Result<Vec<Fact>, String> {
         let of = id(self.order_id)?;
         if of == SAMPLE_ORDER {
@@ -167,7 +177,7 @@ impl Refund<'_> {
             Ok(Fact::Refunded(Refunded {
                 refund_id: id(own)?,
                 of: of.clone(),
-                amount: transaction.amount(currency),
+                amount: transaction.amount(currency).and_then(|back| self.in_shop_money(back, currency)),
                 counts: Counts::One,
                 state: transaction.state(),
                 at: self.created_at.as_deref().and_then(millis),

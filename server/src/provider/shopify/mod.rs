@@ -6,7 +6,7 @@
 //! signed: a topic only says how to look at the body, which must have the form of that topic.
 
 use async_trait::async_trait;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -15,9 +15,12 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::signature::{Key, Rejection, base64_of_body};
-use super::{Begun, Carried, Checkout, Fact, ListError, Notice, Provider, in_api, origins};
+use super::{
+    Begun, Carried, Checkout, DECIDED_WITHIN, Fact, ListError, Notice, Provider, WITHOUT_DISPUTES, in_api,
+    origins,
+};
+use crate::domain::Millis;
 use crate::domain::commit::Digest;
-use crate::domain::{DAY, Millis};
 
 mod bodies;
 
@@ -32,14 +35,8 @@ const PAGES: usize = 1000;
 const ORDERS: &str = "orders.json";
 const DISPUTES: &str = "shopify_payments/disputes.json";
 
-/// How the Admin API answers when the shop does not take money by Shopify Payments, or the token may not see disputes.
-const WITHOUT_DISPUTES: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
-
 /// The header with the access token.
 const TOKEN: &str = "x-shopify-access-token";
-
-/// Disputes are listed by when they began; one is decided within that time.
-const DECIDED_WITHIN: Millis = 120 * DAY;
 
 /// What is read of an order: the rest (addresses, articles) is not asked for.
 const FIELDS: &str = "id,financial_status,total_price,currency,note_attributes,processed_at,created_at,source_name,test,refunds";

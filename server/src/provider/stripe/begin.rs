@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
@@ -15,6 +16,9 @@ use crate::provider::{Begun, Carried, Checkout, in_api, packed};
 
 /// A buyer does not wait longer than this for Stripe's API; the link takes over.
 const API_DEADLINE: Duration = Duration::from_secs(3);
+
+/// What the other request of a double click is given to be answered.
+const IN_USE: Duration = Duration::from_millis(500);
 
 pub(super) async fn begin(settings: &Settings, http: &reqwest::Client, checkout: &Checkout) -> Begun {
     let Some((api, price_id)) = settings.api.as_ref().and_then(|api| Some((api, api.price_id.as_ref()?)))
@@ -46,6 +50,8 @@ enum BeginError {
     Http(#[from] reqwest::Error),
     #[error("Stripe answered with a url that is not a web address")]
     BadUrl,
+    #[error("Stripe did not answer in time")]
+    TooLate,
 }
 
 #[derive(Deserialize)]
@@ -53,23 +59,32 @@ struct Session {
     url: Url,
 }
 
-/// The same click of the same session gets the same Checkout Session.
+/// The same click of the same session gets the same Checkout Session. Its key is in use while another request of that
+/// click is being answered: then the same is asked once more.
 async fn create_session(
     api: &Api,
     price_id: &str,
     http: &reqwest::Client,
     checkout: &Checkout,
 ) -> Result<Url, BeginError> {
-    let answer = http
-        .post(in_api(&api.url, "checkout/sessions"))
-        .bearer_auth(api.key.expose_secret())
-        .header("idempotency-key", format!("{}.{}", checkout.session_id, checkout.click_id))
-        .form(&fields(api.mode, price_id, checkout))
-        .timeout(API_DEADLINE)
-        .send()
-        .await?
-        .error_for_status()?;
-    let Session { url } = answer.json().await?;
+    let fields = fields(api.mode, price_id, checkout);
+    let ask = || {
+        http.post(in_api(&api.url, "checkout/sessions"))
+            .bearer_auth(api.key.expose_secret())
+            .header("idempotency-key", checkout.idempotency_key())
+            .form(&fields)
+            .send()
+    };
+    let asked = async {
+        let mut answer = ask().await?;
+        if answer.status() == StatusCode::CONFLICT {
+            tokio::time::sleep(IN_USE).await;
+            answer = ask().await?;
+        }
+        answer.error_for_status()?.json().await
+    };
+    let Session { url } =
+        tokio::time::timeout(API_DEADLINE, asked).await.map_err(|_| BeginError::TooLate)??;
     if matches!(url.scheme(), "https" | "http") { Ok(url) } else { Err(BeginError::BadUrl) }
 }
 

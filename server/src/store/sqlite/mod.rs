@@ -3,6 +3,7 @@
 //! `commit` answers after the fsync of the transaction that holds it; see [`writer`]. What is looked at before a file is
 //! trusted stands in [`opening`], what an error of the disk leads to in [`fault`].
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -226,11 +227,13 @@ impl Store for SqliteStore {
         &self,
         funnel: &FunnelId,
         visitor: &AnonymousId,
-        since: Millis,
-        by: Millis,
+        began: RangeInclusive<Millis>,
+        known_at: Millis,
     ) -> Result<Option<SessionId>, StoreError> {
         let (funnel, visitor) = (funnel.clone(), visitor.clone());
-        self.readers.read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, since, by)).await
+        self.readers
+            .read(move |reader| rows::newest_checkout(reader, &funnel, &visitor, &began, known_at))
+            .await
     }
 
     async fn checkout_standing(

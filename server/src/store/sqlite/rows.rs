@@ -2,6 +2,7 @@
 //! that counted for nothing may count when it comes again.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use app::event::{AnonymousId, EventId, SessionId, name};
 use rusqlite::types::Type;
@@ -173,17 +174,25 @@ pub(super) fn newest_checkout(
     connection: &Connection,
     funnel: &FunnelId,
     visitor: &AnonymousId,
-    since: Millis,
-    by: Millis,
+    began: &RangeInclusive<Millis>,
+    known_at: Millis,
 ) -> Result<Option<SessionId>> {
     connection
         .prepare_cached(
             "SELECT session_id FROM event
-             WHERE funnel = ?1 AND anonymous_id = ?2 AND name = ?3 AND timestamp >= ?4 AND received_at <= ?5
+             WHERE funnel = ?1 AND anonymous_id = ?2 AND name = ?3 AND timestamp BETWEEN ?4 AND ?5 AND received_at <= ?6
              ORDER BY timestamp DESC, seq DESC LIMIT 1",
         )?
-        .query_row(params![funnel.as_str(), visitor.as_str(), name::CHECKOUT_STARTED, since, by], |row| {
-            session_id_in(row, 0)
-        })
+        .query_row(
+            params![
+                funnel.as_str(),
+                visitor.as_str(),
+                name::CHECKOUT_STARTED,
+                began.start(),
+                began.end(),
+                known_at
+            ],
+            |row| session_id_in(row, 0),
+        )
         .optional()
 }

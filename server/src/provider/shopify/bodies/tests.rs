@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 const ORDER: &str = r##"{"id":450789469999990001,"admin_graphql_api_id":"gid://shopify/Order/450789469999990001","name":"#1001",
@@ -232,6 +234,85 @@ fn a_currency_that_is_left_out_is_the_bodys_if_that_speaks_of_one() {
     assert_eq!(refunded(&none_and_two).amount, Err("no currency".to_owned()));
     let unknown = none.replace(r#""currency_code":"USD""#, r#""currency_code":"XXX""#);
     assert_eq!(refunded(&unknown).amount, Err("no currency".to_owned()));
+}
+
+/// An amount in the shop's dollars and in the buyer's currency.
+fn both(usd: &str, other: &str, currency: &str) -> Value {
+    json!({"shop_money": {"amount": usd, "currency_code": "USD"},
+        "presentment_money": {"amount": other, "currency_code": currency}})
+}
+
+/// A refund of so much in the buyer's currency, and what it consists of.
+fn abroad(back: &str, currency: &str, parts: &Value) -> String {
+    let mut refund = json!({"id": 7, "order_id": 1, "total_duties_set": both("0.00", "0.00", currency),
+        "refund_line_items": [], "refund_shipping_lines": [], "order_adjustments": [],
+        "transactions": [{"kind": "refund", "status": "success", "amount": back, "currency": currency}]});
+    refund.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+    refund.to_string()
+}
+
+#[test]
+fn what_goes_back_in_the_buyers_currency_counts_in_the_shops() {
+    let goods = |usd, cad| json!({"refund_line_items": [{"subtotal_set": both(usd, cad, "CAD")}]});
+    let with = |mut parts: Value, name: &str, items: Value| {
+        parts[name] = items;
+        parts
+    };
+    let taxed = |usd, cad| {
+        let tax = both("9.00", "12.27", "CAD");
+        json!({"refund_line_items": [{"subtotal_set": both(usd, cad, "CAD"), "total_tax_set": tax}]})
+    };
+    let adjusted =
+        |usd, cad| json!([{"amount_set": both(usd, cad, "CAD"), "tax_amount_set": both("0", "0", "CAD")}]);
+    let shipped = json!([{"subtotal_amount_set": both("9.00", "15.00", "CAD")}]);
+    for (back, parts, shop) in [
+        ("135.00", goods("99.00", "135.00"), "99.00 USD"),
+        ("135.00", taxed("90.00", "122.73"), "99.00 USD"),
+        ("135.00", taxed("99.00", "135.00"), "99.00 USD"), // the price holds its tax
+        ("135.00", with(goods("90.00", "120.00"), "refund_shipping_lines", shipped), "99.00 USD"),
+        ("135.00", with(json!({}), "order_adjustments", adjusted("-99.00", "-135.00")), "99.00 USD"),
+        (
+            "100.00",
+            with(goods("99.00", "135.00"), "order_adjustments", adjusted("25.66", "35.00")),
+            "73.34 USD",
+        ),
+        (
+            "135.00",
+            with(goods("99.00", "135.00"), "order_adjustments", adjusted("99.00", "135.00")),
+            "99.00 USD",
+        ),
+        ("45.00", goods("99.00", "135.00"), "33.00 USD"),
+        ("10.00", goods("99.00", "135.00"), "7.33 USD"),
+        ("0.01", goods("0.50", "1.00"), "0.01 USD"), // half a cent
+    ] {
+        let read = refunded(&abroad(back, "CAD", &parts)).amount.map(|amount| amount.to_string());
+        assert_eq!(read.as_deref(), Ok(shop), "{back} of {parts}");
+    }
+    let yen = json!({"refund_line_items": [{"subtotal_set": both("99.00", "14850", "JPY")}]});
+    assert_eq!(refunded(&abroad("7425", "JPY", &yen)).amount.unwrap().to_string(), "49.50 USD");
+    let own = json!({"transactions": [{"kind": "refund", "status": "success", "amount": "99.00", "currency": "USD"}],
+        "refund_line_items": [{"subtotal_set": both("99.00", "135.00", "CAD")}]});
+    assert_eq!(refunded(&abroad("", "CAD", &own)).amount.unwrap().to_string(), "99.00 USD");
+}
+
+#[test]
+fn what_goes_back_in_another_currency_is_never_guessed() {
+    let unknown = Err("135.00 CAD went back, and nothing says how much that is in USD".to_owned());
+    for parts in [
+        json!({}),
+        json!({"refund_line_items": [{"subtotal_set": both("99.00", "90.00", "EUR")}]}),
+        json!({"refund_line_items": [{"subtotal_set": both("99.00", "1e400", "CAD")}]}),
+        json!({"refund_line_items": [{"subtotal_set": both("0.00", "135.00", "CAD")}]}),
+        json!({"refund_line_items": "none", "order_adjustments": [null, 1], "refund_shipping_lines": null}),
+    ] {
+        assert_eq!(refunded(&abroad("135.00", "CAD", &parts)).amount, unknown, "{parts}");
+    }
+    let silent = changed(REFUND, &[(r#""subtotal_set""#, r#""other""#)]);
+    let silent = silent.replace(r#""currency":"USD""#, r#""currency":"CAD""#);
+    let listed =
+        listed_order(&changed(ORDER, &[(r#""refunds":[]"#, &format!(r#""refunds":[{silent}]"#))])).unwrap();
+    let [Fact::Paid(_), Fact::Refunded(refund), ..] = &listed[..] else { panic!("{listed:?}") };
+    assert!(refund.amount.is_err(), "the order names the shop's currency");
 }
 
 #[test]
