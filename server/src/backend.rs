@@ -23,7 +23,8 @@ use crate::checkout::{Asked, Checkouts};
 use crate::client::{Clients, is_public};
 use crate::clock::now;
 use crate::error::RETRY_AFTER;
-use crate::ingest::sender::same_origin;
+use crate::ingest::limit::Limit;
+use crate::ingest::sender::{Gate, same_origin};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::provider::Provider;
@@ -32,6 +33,10 @@ use crate::webhook::{WebhookError, Webhooks};
 
 /// A drive of the outbox is answered by then; it goes on by itself.
 const DRIVE_PATIENCE: Duration = Duration::from_secs(25);
+
+/// To a buyer who can't be sent on.
+const TOO_OFTEN: &str = "Very many checkouts were begun from your network just now.\n\
+     Please wait a moment, go back and press the button again.\n";
 
 /// The server behind the server functions.
 pub struct ServerBackend {
@@ -45,8 +50,10 @@ pub struct ServerBackend {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Knows who connects.
     pub clients: Clients,
-    /// The site's public origin.
-    pub origin: String,
+    /// Knows the site's own pages, and programs.
+    pub gate: Arc<Gate>,
+    /// How often an address may begin a checkout.
+    pub limit: Limit,
     /// Tells others.
     pub outbox: Arc<Outbox>,
     /// Counts.
@@ -58,14 +65,23 @@ impl Backend for ServerBackend {
         Box::pin(async move {
             let (headers, peer): (HeaderMap, ConnectInfo<SocketAddr>) = extract().await?;
             // A foreign page must not begin checkouts in a visitor's name; a browser too old to say goes on to buy.
-            if same_origin(&headers, &self.origin) == Some(false) {
+            if same_origin(&headers, &self.gate.origin) == Some(false) {
                 set_status(StatusCode::FORBIDDEN);
                 return Err(ServerFnError::new("a checkout begins on the site's own pages only"));
             }
             let private = headers.get("sec-gpc").is_some_and(|value| value == "1")
                 || headers.get("dnt").is_some_and(|value| value == "1");
             let ip = Some(self.clients.client(peer.ip(), &headers)).filter(|ip| is_public(*ip));
-            see_other(&self.checkouts.begin(form, Asked { private, ip }, now()).await)
+            let bot = self.gate.bot(&headers);
+            let too_often = !self.limit.allows(peer.ip(), &headers);
+            let asked = Asked { private, ip, bot, too_often };
+            let Some(url) = self.checkouts.begin(form, asked, now()).await else {
+                set_status(StatusCode::TOO_MANY_REQUESTS);
+                return Err(ServerFnError::new(
+                    "too many checkouts from this address; try again in a moment",
+                ));
+            };
+            see_other(&url)
         })
     }
 
@@ -126,7 +142,12 @@ pub async fn owners_server_fn(
 pub async fn checkout(backend: State<Arc<ServerBackend>>, parts: Parts, body: Bytes) -> Response {
     let fields: BTreeMap<_, _> = form_urlencoded::parse(&body).collect();
     let tidy = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    server_fn(backend, parts, tidy.into()).await
+    let answer = server_fn(backend, parts, tidy.into()).await;
+    if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+        // A form is answered in the window: here reads a person.
+        return (answer.status(), [(header::RETRY_AFTER, RETRY_AFTER)], TOO_OFTEN).into_response();
+    }
+    answer
 }
 
 /// The server functions' door. The body is read here, so that the route's limit answers 413 however it was sent.

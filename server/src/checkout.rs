@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::domain::Millis;
 use crate::domain::attribution::scrub;
-use crate::domain::checkout::BegunCheckout;
+use crate::domain::checkout::{BegunCheckout, Carried};
 use crate::domain::commit::Commit;
-use crate::domain::event::{Event, FunnelId, Page, Source, derived_id};
+use crate::domain::event::{BOT, Event, FunnelId, Page, Source, derived_id};
 use crate::domain::money::Money;
 use crate::domain::outbox::Listener;
 use crate::provider::{Begun, Checkout, Provider};
@@ -50,12 +50,16 @@ pub struct Checkouts {
 }
 
 /// What a buyer's request says besides its form.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     /// The browser asked not to be followed, so that none of the ids it withheld is made up.
     pub private: bool,
     /// The buyer's address, if it is one of the Internet's.
     pub ip: Option<IpAddr>,
+    /// Why the sender is taken for a program. It is kept apart, and no provider is asked for it where there is a link.
+    pub bot: Option<String>,
+    /// So many checkouts have begun from this address that this one is not recorded, and no provider asked for it.
+    pub too_often: bool,
 }
 
 /// One press of the buy button, made whole.
@@ -70,15 +74,9 @@ struct Click {
 }
 
 impl Checkouts {
-    /// Records the click and gives the address to send the buyer to.
-    pub async fn begin(&self, form: CheckoutForm, asked: Asked, now: Millis) -> Url {
+    /// Records the click and gives the address to send the buyer to: none, if they come too often and there is no link.
+    pub async fn begin(&self, form: CheckoutForm, asked: Asked, now: Millis) -> Option<Url> {
         let click = Click::read(form, asked.private, now);
-        let commit = Commit {
-            events: self.events(&click, now),
-            forward_to: self.forward_to.clone(),
-            ..Commit::default()
-        };
-        let recording = self.record(commit, &click);
         let token = ReturnToken::of_click(&self.identity, click.session_id.as_str(), click.click_id.as_str());
         let checkout = Checkout {
             anonymous_id: click.anonymous_id.as_ref().map(ToString::to_string),
@@ -88,8 +86,18 @@ impl Checkouts {
             return_url: token.on(&self.return_url),
             ip: asked.ip,
         };
-        let (begun, _) =
-            tokio::join!(self.provider.begin(&checkout), tokio::time::timeout(COMMIT_PATIENCE, recording));
+        if asked.too_often {
+            tracing::debug!(session_id = checkout.session_id, "a checkout is not recorded: one of very many");
+            return self.provider.link(&checkout);
+        }
+        let bot = asked.bot.as_deref();
+        let commit = Commit {
+            events: self.events(&click, bot, now),
+            forward_to: self.forward_to.clone(),
+            ..Commit::default()
+        };
+        let recording = tokio::time::timeout(COMMIT_PATIENCE, self.record(commit, &click));
+        let (begun, _) = tokio::join!(self.send(&checkout, bot), recording);
         let kept = self.kept(&begun, &click, &token);
         drop(self.record(Commit { begun: Some(kept), ..Commit::default() }, &click)); // it goes on by itself
         tracing::info!(
@@ -99,7 +107,15 @@ impl Checkouts {
             carried = begun.carried.as_str(),
             "checkout began"
         );
-        begun.url
+        Some(begun.url)
+    }
+
+    /// A program hardly buys. If it is none after all, it still gets to the provider.
+    async fn send(&self, checkout: &Checkout, bot: Option<&str>) -> Begun {
+        match bot.and_then(|_| self.provider.link(checkout)) {
+            Some(url) => Begun { url, carried: Carried::Link },
+            None => self.provider.begin(checkout).await,
+        }
     }
 
     /// In a task of its own: the commit outlives a buyer who hangs up and a redirect that does not wait.
@@ -126,7 +142,7 @@ impl Checkouts {
     }
 
     /// Their ids come from the click, so that a double click or a repeated request counts once.
-    fn events(&self, click: &Click, now: Millis) -> Vec<Event> {
+    fn events(&self, click: &Click, bot: Option<&str>, now: Millis) -> Vec<Event> {
         let clicked = json!({
             "location": click.location, "product": self.product.label,
             "sessionId": click.session_id.as_str(), "anonymousId": click.anonymous_id.as_ref().map(AnonymousId::as_str),
@@ -135,6 +151,11 @@ impl Checkouts {
             "productId": self.product.id, "productName": self.product.name, "price": self.price.major_json(),
             "currency": self.price.currency.code(), "variant": self.product.variant,
         });
+        let marked = |properties: Value| {
+            let mut properties = object(properties);
+            properties.extend(bot.map(|why| (BOT.to_owned(), why.into())));
+            properties
+        };
         [(name::BUY_BUTTON_CLICKED, clicked), (name::CHECKOUT_STARTED, started)]
             .into_iter()
             .map(|(event_name, properties)| Event {
@@ -149,7 +170,7 @@ impl Checkouts {
                 session_id: click.session_id.clone(),
                 anonymous_id: click.anonymous_id.clone(),
                 name: event_name.to_owned(),
-                properties: object(properties),
+                properties: marked(properties),
                 page: click.page.clone(),
                 index: None,
                 timestamp: click.at,

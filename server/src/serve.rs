@@ -322,6 +322,13 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
     let report = Report::new(Arc::clone(&store)).with_deliveries_of(funnel.clone());
     let assets = Arc::new(Assets::default());
     let access = Arc::new(Access::new(Arc::clone(&store), origin.clone(), clients.clone()));
+    let gate = Arc::new(Gate {
+        funnel: funnel.clone(),
+        origin,
+        identity,
+        keys: config.receive_keys.clone(),
+        programs_apart: config.mode == Mode::Production,
+    });
     for provider in &providers {
         metrics.expect_deliveries(provider.name());
     }
@@ -347,14 +354,8 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             by_hand: ByHand { store: Arc::clone(&store), outbox: Arc::clone(&outbox) },
         }),
         assets,
-        gate: Arc::new(Gate {
-            funnel,
-            origin: origin.clone(),
-            identity,
-            keys: config.receive_keys.clone(),
-            programs_apart: config.mode == Mode::Production,
-        }),
-        limit: Arc::new(Limit::new(clients.clone())),
+        gate: Arc::clone(&gate),
+        limit: Arc::new(Limit::of_events(clients.clone())),
         collector: Arc::new(Collector::new(Arc::clone(&store), config.funnel.currency, forward_to)),
         returns: Arc::new(Returns { store: Arc::clone(&store), funnel: config.funnel.id.clone() }),
         backend: Arc::new(ServerBackend {
@@ -362,8 +363,9 @@ fn state(config: &Config, rooms: Rooms) -> AppState {
             webhooks,
             quarantine,
             providers,
+            limit: Limit::of_checkouts(clients.clone()),
             clients,
-            origin,
+            gate,
             outbox,
             metrics: Arc::clone(&metrics),
         }),

@@ -1,4 +1,5 @@
-//! One request and its answer: the body's deadline, what becomes of a body that nobody wanted, and who is not answered.
+//! One request and its answer: the body's deadline and its share of the memory, what becomes of a body that nobody wanted,
+//! and who is not answered.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,17 +19,21 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::Settings;
+use super::budget::Share;
 use super::socket::Stage;
+use crate::error::ApiError;
 
 /// So much of a refused body is read in any case; beyond it as much again as its handler read. A sender whose body is up to
 /// twice the limit keeps its connection.
 const READ_AT_LEAST: u64 = 64 * 1024;
 
-/// Answers by the router. A body that is not there in time is answered 408.
+/// Answers by the router. A body that is not there in time is answered 408, one that there is no memory for 503. What was
+/// read of it keeps its share until it is answered.
 pub(super) async fn answer(
     router: Router,
     peer: SocketAddr,
     settings: Settings,
+    share: Arc<Share>,
     under_way: UnderWay,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
@@ -42,14 +47,14 @@ pub(super) async fn answer(
     let (mut parts, incoming) = request.into_parts();
     parts.extensions.insert(ConnectInfo(peer));
     let asks_first = parts.headers.contains_key(header::EXPECT);
-    let (body, mut left) = Sent::new(incoming);
+    let (body, mut left) = Sent::new(incoming, Arc::clone(&share));
     let mut handling = Box::pin(router.oneshot(Request::from_parts(parts, Body::new(body))));
-    let mut rest = None;
+    let mut told = None;
     let response = tokio::select! {
         biased;
         response = &mut handling => response,
         read = timeout(settings.body, &mut left) => if let Ok(left) = read {
-            rest = left.ok();
+            told = left.ok();
             handling.as_mut().await
         } else {
             under_way.stage().set_unread(true);
@@ -59,21 +64,42 @@ pub(super) async fn answer(
     };
     drop(handling);
     let Ok(response) = response;
-    if let Some(rest) = rest.or_else(|| left.try_recv().ok()).filter(|rest| !asks_first || rest.read > 0) {
-        tokio::spawn(rest.discard(settings, under_way.clone()));
+    match told.or_else(|| left.try_recv().ok()) {
+        Some(Left::Unread(rest)) if !asks_first || rest.read > 0 => {
+            tokio::spawn(rest.discard(settings, under_way.clone()));
+        }
+        Some(Left::TooMuch) => {
+            under_way.stage().set_unread(true);
+            return Ok(Answer::new(last(StatusCode::SERVICE_UNAVAILABLE, busy()), under_way));
+        }
+        _ => {}
     }
     Ok(Answer::new(response, under_way))
 }
 
 /// The request can't be read on from here: what follows would be taken for the next one.
-fn last(status: StatusCode, why: &'static str) -> axum::response::Response {
+fn last(status: StatusCode, why: impl IntoResponse) -> axum::response::Response {
     let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
     (status, close, why).into_response()
 }
 
+fn busy() -> ApiError {
+    let message = "too many large bodies are under way; try again in a moment";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+}
+
 /// A request's body as its handler reads it. What the handler leaves is handed back.
 struct Sent {
-    rest: Option<(Rest, oneshot::Sender<Rest>)>,
+    rest: Option<(Rest, oneshot::Sender<Left>)>,
+    share: Arc<Share>,
+}
+
+/// Why a body is not read to its end.
+enum Left {
+    /// Its handler wanted no more.
+    Unread(Rest),
+    /// There was no memory for more of it.
+    TooMuch,
 }
 
 /// What is left of a body.
@@ -84,29 +110,45 @@ struct Rest {
 }
 
 impl Sent {
-    /// The body, and the word when it is read to its end (an error) or left (its rest).
-    fn new(body: Incoming) -> (Self, oneshot::Receiver<Rest>) {
+    /// The body, and the word when it is read to its end (an error) or left.
+    fn new(body: Incoming, share: Arc<Share>) -> (Self, oneshot::Receiver<Left>) {
         let (back, left) = oneshot::channel();
         let rest = (!body.is_end_stream()).then_some((Rest { body, read: 0 }, back));
-        (Self { rest }, left)
+        (Self { rest, share }, left)
+    }
+
+    /// Says that there is no memory for more. The handler sees a body that broke off.
+    fn too_much(&mut self) -> axum::Error {
+        if let Some((_, back)) = self.rest.take() {
+            let _ = back.send(Left::TooMuch); // nobody takes it when the connection is gone
+        }
+        axum::Error::new(busy().message)
     }
 }
 
 impl HttpBody for Sent {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let Some((rest, _)) = &mut self.rest else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut rest.body).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => rest.read += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(_)) | None => self.rest = None,
+        let frame = match ready!(Pin::new(&mut rest.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            end => {
+                self.rest = None;
+                return Poll::Ready(end.map(|error| error.map_err(axum::Error::new)));
+            }
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        rest.read += length as u64;
+        if !self.share.take(length) {
+            return Poll::Ready(Some(Err(self.too_much())));
         }
-        Poll::Ready(frame)
+        // As it is, one byte would keep the whole buffer that it was read into.
+        Poll::Ready(Some(Ok(frame.map_data(|data| Bytes::copy_from_slice(&data)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -123,7 +165,7 @@ impl Drop for Sent {
         if let Some((rest, back)) = self.rest.take()
             && !rest.body.is_end_stream()
         {
-            let _ = back.send(rest); // nobody takes it when the connection is gone
+            let _ = back.send(Left::Unread(rest)); // nobody takes it when the connection is gone
         }
     }
 }

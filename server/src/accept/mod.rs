@@ -1,10 +1,11 @@
 //! The accept loop: who may connect, and for how long anybody may keep us waiting.
 //!
 //! A connection has its place, and loses it when its client is too slow: with a head, a body, with reading its answer, or
-//! with the next request. So nobody can take the program away from others by doing nothing. When the program stops, no
-//! connection is accepted, idle ones end at once and requests under way are answered. A request that others could read as two
-//! is not answered at all, but refused.
+//! with the next request. A body has its share of memory, and finds none when others hold it. So nobody can take the program
+//! away from others by doing nothing. When the program stops, no connection is accepted, idle ones end at once and requests
+//! under way are answered. A request that others could read as two is not answered at all, but refused.
 
+mod budget;
 mod exchange;
 mod head;
 mod places;
@@ -25,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::budget::Budget;
 use self::exchange::UnderWay;
 use self::places::{Place, Places};
 use self::socket::{Socket, Stage};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub connections: usize,
     /// Open connections of one household (`Clients::household`).
     pub connections_per_household: usize,
+    /// Bytes of requests' bodies under way in all, beyond the first 16 KiB of each.
+    pub bodies: usize,
 }
 
 impl Default for Settings {
@@ -76,6 +80,7 @@ impl Default for Settings {
             drain: Duration::from_secs(10),
             connections: 2048, // as many as fit into 128 MiB beside everything else
             connections_per_household: 256,
+            bodies: 32 * 1024 * 1024, // sixteen of the largest
         }
     }
 }
@@ -107,6 +112,7 @@ pub async fn serve(
     metrics: Arc<Metrics>,
 ) {
     let places = Places::new(settings.connections, settings.connections_per_household);
+    let budget = Budget::new(settings.bodies);
     let mut connections = JoinSet::new();
     let mut quiet_until = Instant::now();
     let mut stop = pin!(stopping.wait());
@@ -120,7 +126,8 @@ pub async fn serve(
         let Ok((stream, peer)) = accepted else { continue };
         if let Some(place) = places.take(clients.household(peer.ip())) {
             let open = metrics.connection();
-            let connection = connection(stream, peer, place, router.clone(), settings, stopping.clone());
+            let held = (place, Arc::clone(&budget));
+            let connection = connection(stream, peer, held, router.clone(), settings, stopping.clone());
             connections.spawn(async move {
                 connection.await;
                 drop(open);
@@ -159,7 +166,7 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    (place, budget): (Place, Arc<Budget>),
     router: Router,
     settings: Settings,
     stopping: Stopping,
@@ -168,7 +175,7 @@ async fn connection(
     let stage = Stage::new();
     let socket = Socket::new(stream, Arc::clone(&stage), settings, place);
     let service = service_fn(move |request| {
-        exchange::answer(router.clone(), peer, settings, UnderWay::begin(&stage), request)
+        exchange::answer(router.clone(), peer, settings, budget.share(), UnderWay::begin(&stage), request)
     });
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_buf_size(BUFFER); // the socket has the deadlines

@@ -154,7 +154,7 @@ impl Rooms {
                 Said::Browser(body) => self.collect(Source::Browser, &body, at, &mut count).await?,
                 Said::KeyHolder(body) => self.collect(Source::Key, &body, at, &mut count).await?,
                 Said::Buyer { form, private } => {
-                    self.checkouts.begin(form, Asked { private, ip: None }, at).await;
+                    self.checkouts.begin(form, Asked { private, ..Asked::default() }, at).await;
                     count.checkouts += 1;
                 }
                 Said::Whop { id, body } => {

@@ -1,4 +1,5 @@
-//! How often one address may post events without a key. Keyed posts and signed deliveries have no limit.
+//! How often one address may post events without a key, and begin checkouts. Keyed posts and signed deliveries have no
+//! limit.
 //!
 //! An address that is not public is not limited: it is a proxy that nobody named, with every visitor behind it, or
 //! somebody's own machine.
@@ -12,11 +13,14 @@ use crate::buckets::Buckets;
 use crate::client::{Clients, is_public};
 use crate::error::ApiError;
 
-/// Requests a second that go on for ever; a page sends one every two seconds, an office shares an address.
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// So many a second that go on for ever, and so many at once.
+type Often = (NonZeroU32, NonZeroU32);
 
-/// Requests at once.
-const BURST: NonZeroU32 = NonZeroU32::new(120).unwrap();
+/// A page sends one request every two seconds, an office shares an address.
+const EVENTS: Often = (NonZeroU32::new(20).unwrap(), NonZeroU32::new(120).unwrap());
+
+/// A visitor buys once or twice, an office may follow one link together.
+const CHECKOUTS: Often = (NonZeroU32::new(1).unwrap(), NonZeroU32::new(30).unwrap());
 
 /// Counts requests by address.
 pub struct Limit {
@@ -25,15 +29,29 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Counts by the addresses that `clients` finds.
-    pub fn new(clients: Clients) -> Self {
-        Self { clients, buckets: Buckets::new(PER_SECOND, BURST) }
+    /// Of events; counts by the addresses that `clients` finds.
+    pub fn of_events(clients: Clients) -> Self {
+        Self::new(clients, EVENTS)
+    }
+
+    /// Of checkouts, likewise.
+    pub fn of_checkouts(clients: Clients) -> Self {
+        Self::new(clients, CHECKOUTS)
+    }
+
+    fn new(clients: Clients, (per_second, burst): Often) -> Self {
+        Self { clients, buckets: Buckets::new(per_second, burst) }
+    }
+
+    /// Whether the client may do it once more.
+    pub fn allows(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let client = self.clients.client(peer, headers);
+        !is_public(client) || self.buckets.admit(client)
     }
 
     /// 429 if the client has asked too often.
     pub fn admit(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
-        let client = self.clients.client(peer, headers);
-        if !is_public(client) || self.buckets.admit(client) {
+        if self.allows(peer, headers) {
             return Ok(());
         }
         let message = "too many requests from this address; try again in a moment";
@@ -46,7 +64,7 @@ mod tests {
     use super::*;
 
     fn limit() -> Limit {
-        Limit::new(Clients::new(Vec::new()))
+        Limit::of_events(Clients::new(Vec::new()))
     }
 
     #[test]

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{ConnectInfo, FromRequest, Request, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -140,21 +139,21 @@ impl Collector {
     }
 }
 
-/// `POST /api/track/events` and its alias `/api/pulse`.
+/// `POST /api/track/events` and its alias `/api/pulse`. The body is read when its sender is let in.
 pub async fn collect(
     State(gate): State<Arc<Gate>>,
     State(limit): State<Arc<Limit>>,
     State(collector): State<Arc<Collector>>,
     State(metrics): State<Arc<Metrics>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Json<Results>, ApiError> {
-    let sender = gate.admit(&headers)?;
+    let sender = gate.admit(request.headers())?;
     if sender.source == Source::Browser {
-        limit.admit(peer.ip(), &headers)?;
+        limit.admit(peer.ip(), request.headers())?;
     }
-    let body = body
+    let body = Bytes::from_request(request, &())
+        .await
         .map_err(|rejection| ApiError::new(rejection.status(), "unreadable_body", rejection.body_text()))?;
     let source = sender.source.as_str();
     let results = collector.collect(sender, &body, now()).await?;

@@ -71,11 +71,16 @@ impl Gate {
 
     fn browser(&self, headers: &HeaderMap) -> Result<Sender, ApiError> {
         if same_origin(headers, &self.origin) == Some(true) {
-            let bot = if self.programs_apart { bot(headers) } else { None };
+            let bot = self.bot(headers);
             return Ok(Sender { funnel: self.funnel.clone(), source: Source::Browser, bot });
         }
         let message = "without a key, events are taken from the site's own pages only";
         Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message).field("Origin"))
+    }
+
+    /// Why the sender is taken for a program, in words for the owner; nothing while developing.
+    pub fn bot(&self, headers: &HeaderMap) -> Option<String> {
+        if self.programs_apart { bot(headers) } else { None }
     }
 }
 

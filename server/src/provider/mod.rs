@@ -43,6 +43,9 @@ pub trait Provider: Send + Sync {
     /// provider whose API does not answer in time falls back to its link.
     async fn begin(&self, checkout: &Checkout) -> Begun;
 
+    /// Its link with the ids on board, if there is one: nobody is asked for it.
+    fn link(&self, checkout: &Checkout) -> Option<Url>;
+
     /// Every origin that the buyer is redirected through; the page's CSP must allow them (Chromium blocks a form's
     /// redirect otherwise).
     fn redirect_origins(&self) -> Vec<String>;

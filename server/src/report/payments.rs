@@ -97,7 +97,7 @@ impl Report {
         let session = match &payment.attribution.session_id {
             Some(id) => {
                 let record = self.store.session(&key.funnel, id).await?;
-                fold(record.events, record.conversions)
+                fold(record.events, record.conversions).map(|session| (session, record.events_in_all))
             }
             None => None,
         };
@@ -124,7 +124,9 @@ impl Report {
                 .filter(|other| other.payment.key != *key)
                 .map(payment_item)
                 .collect(),
-            session: session.map(|session| (folded_item(&session, now), touch(&session.touch))),
+            session: session.map(|(session, events_in_all)| {
+                (folded_item(&session, events_in_all, now), touch(&session.touch))
+            }),
             candidates: candidates
                 .iter()
                 .map(|row| Candidate {

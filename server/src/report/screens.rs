@@ -151,7 +151,7 @@ impl Report {
         let shown = skip.saturating_add(EVENTS_SHOWN).min(session.timeline.len());
         Ok(Some(SessionPage {
             funnel: funnel.to_string(),
-            item: folded_item(&session, now),
+            item: folded_item(&session, record.events_in_all, now),
             end_reason: view.end_reason.map(str::to_owned),
             total_seconds: session.total_seconds(),
             seconds_to_convert: session.seconds_to_convert(),
@@ -216,14 +216,14 @@ fn state(state: session::State) -> State {
     }
 }
 
-/// A session in short, out of all its events.
-pub(super) fn folded_item(session: &Session, now: Millis) -> SessionItem {
+/// A session in short, out of its events; of very many not all are read.
+pub(super) fn folded_item(session: &Session, events_in_all: Option<u64>, now: Millis) -> SessionItem {
     SessionItem {
         session_id: session.session_id.to_string(),
         anonymous_id: session.anonymous_id.as_ref().map(ToString::to_string),
         started_at: session.started_at(),
         last_at: session.ended_at(),
-        events: session.timeline.len() as u64,
+        events: events_in_all.unwrap_or(session.timeline.len() as u64),
         state: state(view(&session.marks(), now).state),
         source: session.touch.source.clone(),
         campaign: session.touch.campaign.clone(),

@@ -56,8 +56,10 @@ pub enum StoreError {
 /// Everything that belongs to one session.
 #[derive(Clone, Debug, Default)]
 pub struct SessionRecord {
-    /// Its events, in no particular order.
+    /// Its events, in no particular order: of very many only the first, and what tells of money.
     pub events: Vec<Event>,
+    /// How many its timeline would show, if that are not all.
+    pub events_in_all: Option<u64>,
     /// Its conversions, in no particular order.
     pub conversions: Vec<Conversion>,
     /// The checkouts that it began, oldest first.
@@ -285,7 +287,7 @@ pub trait Store: outbox::OutboxStore + quarantine::QuarantineStore {
     /// Writes all of it, then answers; on an error nothing of it was written.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
-    /// One session; empty if there is none.
+    /// One session; empty if there is none. However much was posted under its id, it takes bounded time and memory.
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError>;
 
     /// Sessions in short as they stand at `now`, newest first, at most `limit`.

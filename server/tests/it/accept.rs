@@ -4,15 +4,18 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::routing::{get, post};
 use futures::StreamExt;
 use server::accept::{self, Settings};
 use server::client::Clients;
+use server::clock::now;
 use server::config::Config;
 use server::ingest::sender::MAX_BODY;
 use server::serve;
@@ -24,7 +27,9 @@ use tokio::time::{interval, timeout};
 use tower::ServiceExt;
 
 use crate::durability::{Program, free_address};
-use crate::support::{TOKEN, TestApp, batch, environment, leptos_toml};
+use crate::support::{
+    SECRET, TOKEN, TestApp, batch, environment, leptos_toml, metadata, payment, sign, until,
+};
 
 /// Short, for a test.
 const SHORT: Duration = Duration::from_millis(200);
@@ -302,6 +307,77 @@ async fn a_body_far_over_the_limit_is_refused_and_its_sender_hears_it() {
     peer.says(&format!("Content-Length: {}\r\n\r\n{big}", big.len())).await;
     assert_eq!(peer.answer().await.unwrap().0, 413);
     assert_eq!(peer.rest().await, b"", "it is closed");
+}
+
+/// Reads a body that has no end, and says how much of it has come.
+async fn read_on(State(read): State<Arc<AtomicUsize>>, body: Body) {
+    let mut pieces = body.into_data_stream();
+    while let Some(Ok(piece)) = pieces.next().await {
+        read.fetch_add(piece.len(), Ordering::Relaxed);
+    }
+}
+
+/// Posts a signed delivery about a payment of this id, so much longer than it need be.
+async fn delivered(app: &TestApp, payment_id: &str, longer: usize) -> (Peer, (u16, String)) {
+    let body = payment(payment_id, &metadata(now() - 1000));
+    let body = format!(r#"{},"more":"{}"}}"#, body.strip_suffix('}').unwrap(), "x".repeat(longer));
+    let seconds = now() / 1000;
+    let signature = sign(SECRET, payment_id, seconds, &body);
+    let mut peer = Peer::connect(address(&app.url)).await;
+    peer.says(&format!(
+        "POST /api/webhooks/whop HTTP/1.1\r\nHost: ttr\r\nContent-Length: {}\r\n",
+        body.len()
+    ))
+    .await;
+    peer.says(&format!("webhook-id: {payment_id}\r\nwebhook-timestamp: {seconds}\r\n")).await;
+    peer.says(&format!("webhook-signature: {signature}\r\n\r\n{body}")).await;
+    let answer = peer.answer().await.unwrap();
+    (peer, answer)
+}
+
+#[tokio::test]
+async fn large_bodies_under_way_share_the_memory_that_there_is_and_small_ones_get_through() {
+    let settings = Settings { bodies: 1024 * 1024, ..Settings::default() };
+    let read = Arc::<AtomicUsize>::default();
+    let routes = Router::new().route("/half", post(read_on)).with_state(Arc::clone(&read));
+    let app = TestApp::start_behind(settings, routes, &[]).await;
+    let mut halves = Vec::new();
+    for _ in 0..2 {
+        let mut peer = Peer::connect(address(&app.url)).await;
+        peer.says("POST /half HTTP/1.1\r\nHost: ttr\r\nContent-Length: 1000000\r\n\r\n").await;
+        peer.says(&"x".repeat(450_000)).await;
+        halves.push(peer);
+    }
+    until("they are read", || async { read.load(Ordering::Relaxed) == 900_000 }).await;
+    let (mut refused, (status, body)) = delivered(&app, "pay_large", 300_000).await;
+    assert_eq!(status, 503);
+    assert!(body.starts_with(r#"{"error":"busy","message":"#), "{body}");
+    assert_eq!(refused.rest().await, b"", "it is closed");
+    assert_eq!(delivered(&app, "pay_small", 10_000).await.1.0, 200);
+    drop(halves);
+    let taken = async { while delivered(&app, "pay_large", 300_000).await.1.0 != 200 {} };
+    soon(taken).await;
+}
+
+#[tokio::test]
+async fn a_body_in_very_many_pieces_counts_by_what_they_take() {
+    let door = Door::open(Settings { bodies: 0, ..Settings::default() }).await;
+    let mut peer = Peer::connect(door.addr).await;
+    let post = "POST /body HTTP/1.1\r\nHost: ttr\r\nTransfer-Encoding: chunked\r\n\r\n";
+    peer.says(&format!("{post}{}0\r\n\r\n", "1\r\nx\r\n".repeat(200))).await;
+    assert_eq!(peer.answer().await, Some((200, "200".to_owned())));
+    peer.says(&format!("{post}{}0\r\n\r\n", "1\r\nx\r\n".repeat(1000))).await;
+    let head = peer.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 2\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn who_may_not_send_events_hears_it_before_sending_them() {
+    let app = TestApp::start().await;
+    let mut peer = Peer::connect(address(&app.url)).await;
+    peer.says("POST /api/pulse HTTP/1.1\r\nHost: ttr\r\nSec-Fetch-Site: cross-site\r\n").await;
+    peer.says("Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n").await;
+    assert_eq!(peer.answer().await.unwrap().0, 403);
 }
 
 #[tokio::test]

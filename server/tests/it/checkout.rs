@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{TestApp, names, until};
+use crate::support::{TestApp, asked, names, until};
 
 pub(crate) const FORM: &[(&str, &str)] = &[
     ("anonymous_id", "a1"),
@@ -115,6 +115,91 @@ async fn a_form_that_is_out_of_order_still_buys_and_never_leads_elsewhere() {
     }
     let without_accept = app.post("/api/checkout").form(FORM).send().await.unwrap();
     assert_eq!(location(&without_accept).host_str(), Some("whop.com"));
+}
+
+#[tokio::test]
+async fn in_production_a_program_at_the_checkout_is_kept_apart_and_no_provider_is_asked_for_it() {
+    let buys = async |app: &TestApp, session: &str, agent: &str| {
+        let request = app.post("/api/checkout").header("sec-fetch-site", "same-origin");
+        let form = [("session_id", session), ("click_id", "c1")];
+        let answer = request.header("user-agent", agent).form(&form).send().await.unwrap();
+        assert_eq!(carried(&location(&answer), "aurea_session_id").as_deref(), Some(session));
+    };
+    let site = ("SITE_URL", "https://ttr.example");
+    let app = TestApp::start_with(&[site]).await;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
+    buys(&app, "person", firefox).await;
+    buys(&app, "program", "curl/8.5.0").await;
+    let people = app.owner("ttr/sessions").await;
+    assert_eq!(people["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(people["sessions"][0]["sessionId"], "person");
+    assert_eq!(asked::<i64>(app.folder(), "SELECT sum(checkouts) FROM tally"), 1);
+    let programs = app.owner("ttr/sessions?state=bot").await;
+    assert_eq!(programs["sessions"][0]["sessionId"], "program");
+
+    let app = TestApp::start_with(&[site, ("WHOP_API_KEY", "k"), ("WHOP_PLAN_ID", "plan_1")]).await;
+    buys(&app, "program", "curl/8.5.0").await;
+    until("it is seen in the session", || async {
+        app.session("program").await["checkouts"][0]["carried"] == "link"
+    })
+    .await;
+}
+
+/// Begins checkouts from one address, in sessions `s0`, `s1` and so on, until one is answered otherwise than the first ones.
+async fn buys_without_end(
+    app: &TestApp,
+    address: &str,
+    first_ones: impl Fn(&Response) -> bool,
+) -> (usize, Response) {
+    for number in 0..1000 {
+        let request = app.post("/api/checkout").header("x-forwarded-for", address);
+        let form = [("session_id", format!("s{number}")), ("click_id", format!("c{number}"))];
+        let answer = request.form(&form).send().await.unwrap();
+        if !first_ones(&answer) {
+            return (number, answer);
+        }
+    }
+    panic!("no end to it")
+}
+
+const BEHIND_A_PROXY: (&str, &str) = ("TTR__SITE__TRUSTED_PROXIES", "[\"127.0.0.1\"]");
+
+#[tokio::test]
+async fn who_begins_checkouts_without_end_is_sent_by_the_link_and_leaves_nothing() {
+    let made = "https://whop.com/checkout/plan_1/?session=ch_1";
+    let (api_url, remote) = remote_whop(Some(json!({"id": "ch_1", "purchase_url": made}))).await;
+    let api = [("WHOP_API_KEY", "k"), ("WHOP_PLAN_ID", "plan_1"), ("WHOP_API_URL", &*api_url)];
+    let app = TestApp::start_with(&[&[BEHIND_A_PROXY], &api[..]].concat()).await;
+    let by_the_api = |answer: &Response| location(answer).as_str() == made;
+    let (number, answer) = buys_without_end(&app, "203.0.113.9", by_the_api).await;
+    let last = format!("s{number}");
+    assert_eq!(carried(&location(&answer), "aurea_session_id"), Some(last.clone()), "the sale is not lost");
+    assert_eq!(remote.lock().unwrap().0.len(), number);
+    let request = app.post("/api/checkout").header("x-forwarded-for", "203.0.113.10");
+    let other = request.form(&[("session_id", "other")]).send().await.unwrap();
+    assert!(by_the_api(&other), "others are not held up");
+    let recorded = || asked::<i64>(app.folder(), "SELECT count(*) FROM session");
+    until("all others are recorded", || async { recorded() == i64::try_from(number).unwrap() + 1 }).await;
+    let kept = format!("SELECT count(*) FROM session WHERE session_id = '{last}'");
+    assert_eq!(asked::<i64>(app.folder(), &kept), 0);
+}
+
+#[tokio::test]
+async fn without_a_link_who_begins_checkouts_without_end_is_told_to_wait() {
+    let more = [
+        BEHIND_A_PROXY,
+        ("TTR__CHECKOUT__PROVIDER", "stripe"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_1"),
+        ("STRIPE_API_KEY", "sk_test_1"),
+        ("STRIPE_PRICE_ID", "price_1"),
+        ("STRIPE_API_URL", "http://127.0.0.1:9/v1"),
+    ];
+    let app = TestApp::start_with(&more).await;
+    let sent_on = |answer: &Response| answer.status() == StatusCode::SEE_OTHER;
+    let (_, answer) = buys_without_end(&app, "203.0.113.9", sent_on).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    assert!(answer.text().await.unwrap().contains("press the button again"));
 }
 
 /// What the remote Whop was asked, and how it shall answer.

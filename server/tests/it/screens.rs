@@ -39,6 +39,37 @@ async fn a_purchase_is_seen_on_every_screen() {
 }
 
 #[tokio::test]
+async fn a_session_that_somebody_filled_without_end_is_shown_with_its_money_and_its_count() {
+    let app = TestApp::start().await;
+    let now = server::clock::now();
+    app.browser_posts(&batch("s1", &[("page_view", now - 9_000_000)])).await;
+    let store = rusqlite::Connection::open(app.folder().join("ttr.db")).unwrap();
+    store.busy_timeout(Duration::from_secs(20)).unwrap();
+    store
+        .execute_batch(
+            "BEGIN IMMEDIATE;
+             WITH RECURSIVE number (it) AS (SELECT 1 UNION ALL SELECT it + 1 FROM number WHERE it < 21000)
+             INSERT INTO event (funnel, source, event_id, session_id, name, properties, timestamp, received_at)
+             SELECT funnel, source, 'filler' || it, session_id, 'filler', '{}', timestamp + it, received_at
+             FROM event, number;
+             UPDATE session SET events = events + 21000;
+             COMMIT;",
+        )
+        .unwrap();
+    app.whop_delivers("msg_1", &payment("pay_1", &metadata(now - 7000))).await;
+    let page = html(&app, "/aurea/funnels/ttr/sessions/s1?cursor=19990").await;
+    assert!(page.contains(r#"data-events="21003""#), "what there is");
+    assert!(page.contains("checkout_completed"), "what tells of money");
+    let session = app.owner("ttr/sessions/s1?cursor=19990").await;
+    assert_eq!((&session["conversionValue"], &session["state"]), (&json!(99), &json!("converted")));
+    assert_eq!(
+        session["events"].as_array().unwrap().len(),
+        12,
+        "the first 20,000 and the two of the payment"
+    );
+}
+
+#[tokio::test]
 async fn a_filter_lists_what_fits_and_a_bad_one_says_why() {
     let app = TestApp::start().await;
     let now = server::clock::now();

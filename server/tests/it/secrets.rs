@@ -19,6 +19,9 @@ const RECEIVE_KEY: &str = "canary-receive-key";
 /// Who asks, as a proxy that is believed says.
 const ADDRESS: &str = "203.0.113.77";
 
+/// Whoever calls themselves so is sent on by the provider's API.
+const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
+
 /// Whoever buys.
 const EMAIL: &str = "canary.buyer@example.com";
 
@@ -129,7 +132,8 @@ impl Cage {
             self.ask(keyed.header("x-aurea-funnel-id", "ttr").json(&events)).await;
         }
         self.ask(self.post("/api/pulse").header("content-type", "application/json").body("{")).await;
-        self.ask(self.post("/api/checkout").form(&[("session_id", "s1"), ("anonymous_id", "a1")])).await;
+        let buys = self.post("/api/checkout").header("user-agent", BROWSER);
+        self.ask(buys.form(&[("session_id", "s1"), ("anonymous_id", "a1")])).await;
 
         let mut paid: Value = serde_json::from_str(&payment("pay_1", &metadata(now() - 1000))).unwrap();
         paid["data"]["user"] = json!({"id": "user_1", "email": EMAIL});

@@ -67,6 +67,11 @@ impl TestApp {
 
     /// Starts with more in the environment.
     pub(crate) async fn start_with(more: &[(&str, &str)]) -> Self {
+        Self::start_behind(Settings::default(), Router::new(), more).await
+    }
+
+    /// Starts with these settings of the accept loop, routes of the test's own, and more in the environment.
+    pub(crate) async fn start_behind(settings: Settings, routes: Router, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -76,7 +81,7 @@ impl TestApp {
         let application = serve::build(&config, &config.providers, false).await.unwrap();
         let server = tokio::spawn(async move {
             let Application { router, clients, stopping, metrics, .. } = application;
-            accept::serve(listener, router, Settings::default(), clients, stopping, metrics).await;
+            accept::serve(listener, router.merge(routes), settings, clients, stopping, metrics).await;
         });
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { url: format!("http://{addr}"), client, server, folder }

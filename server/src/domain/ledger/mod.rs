@@ -16,7 +16,7 @@ mod settle;
 mod standing;
 
 pub use keyed::{amount_in, entry_of_keyed_event};
-pub use settle::{Purchase, Settled, failed_event, settle};
+pub use settle::{Purchase, Settled, failed_event, id_of_end, settle};
 pub use standing::{PaymentState, Standing, standing};
 
 /// Which payment: the key of everything in the ledger.

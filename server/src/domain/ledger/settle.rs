@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app::event::{SessionId, name};
+use app::event::{EventId, SessionId, name};
 use serde_json::{Map, Value, json};
 
 use super::standing::{Standing, counted, standing};
@@ -319,6 +319,11 @@ impl<'a> Teller<'a> {
             received_at: said.received_at,
         }
     }
+}
+
+/// The id of the `session_end` that this conversion brings to its session.
+pub fn id_of_end(conversion: &PaymentKey) -> EventId {
+    derived_id(&[&conversion.provider, &conversion.payment_id, name::SESSION_END])
 }
 
 /// When something was told.

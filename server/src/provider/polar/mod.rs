@@ -85,11 +85,8 @@ impl Polar {
         Self { settings, http }
     }
 
-    /// The checkout link with the ids in the one field that Polar keeps.
-    fn link(&self, checkout: &Checkout) -> Url {
-        let Some(mut url) = self.settings.checkout_url.clone() else { return checkout.front_page() };
-        url.query_pairs_mut().append_pair("reference_id", &packed::pack(checkout));
-        url
+    fn by_link(&self, checkout: &Checkout) -> Url {
+        self.link(checkout).unwrap_or_else(|| checkout.front_page())
     }
 
     /// Makes a checkout. Polar knows no idempotency key: a click that is sent twice makes two checkouts with the same
@@ -187,15 +184,22 @@ impl Provider for Polar {
     async fn begin(&self, checkout: &Checkout) -> Begun {
         let api = self.settings.api.as_ref();
         let Some((api, product_id)) = api.and_then(|api| Some((api, api.product_id.as_ref()?))) else {
-            return Begun { url: self.link(checkout), carried: Carried::Link };
+            return Begun { url: self.by_link(checkout), carried: Carried::Link };
         };
         match self.make(api, product_id, checkout).await {
             Ok(url) => Begun { url, carried: Carried::Api },
             Err(error) => {
                 tracing::warn!(%error, session_id = checkout.session_id, "Polar's API failed; the buyer goes by the link");
-                Begun { url: self.link(checkout), carried: Carried::Fallback }
+                Begun { url: self.by_link(checkout), carried: Carried::Fallback }
             }
         }
+    }
+
+    /// The checkout link with the ids in the one field that Polar keeps.
+    fn link(&self, checkout: &Checkout) -> Option<Url> {
+        let mut url = self.settings.checkout_url.clone()?;
+        url.query_pairs_mut().append_pair("reference_id", &packed::pack(checkout));
+        Some(url)
     }
 
     fn redirect_origins(&self) -> Vec<String> {

@@ -212,13 +212,16 @@ impl Provider for Shopify {
     }
 
     async fn begin(&self, checkout: &Checkout) -> Begun {
-        let Some(mut url) = self.settings.checkout_url.clone() else {
-            return Begun { url: checkout.front_page(), carried: Carried::Link };
-        };
+        let url = self.link(checkout).unwrap_or_else(|| checkout.front_page());
+        Begun { url, carried: Carried::Link }
+    }
+
+    fn link(&self, checkout: &Checkout) -> Option<Url> {
+        let mut url = self.settings.checkout_url.clone()?;
         for (key, value) in checkout.metadata() {
             url.query_pairs_mut().append_pair(&format!("attributes[{key}]"), &value);
         }
-        Begun { url, carried: Carried::Link }
+        Some(url)
     }
 
     fn redirect_origins(&self) -> Vec<String> {

@@ -23,25 +23,27 @@ const IN_USE: Duration = Duration::from_millis(500);
 pub(super) async fn begin(settings: &Settings, http: &reqwest::Client, checkout: &Checkout) -> Begun {
     let Some((api, price_id)) = settings.api.as_ref().and_then(|api| Some((api, api.price_id.as_ref()?)))
     else {
-        return Begun { url: link(settings, checkout), carried: Carried::Link };
+        return Begun { url: by_link(settings, checkout), carried: Carried::Link };
     };
     match create_session(api, price_id, http, checkout).await {
         Ok(url) => Begun { url, carried: Carried::Api },
         Err(error) => {
             tracing::warn!(%error, session_id = checkout.session_id, "Stripe's API failed; the buyer goes by the link");
-            Begun { url: link(settings, checkout), carried: Carried::Fallback }
+            Begun { url: by_link(settings, checkout), carried: Carried::Fallback }
         }
     }
 }
 
-/// The Payment Link with the ids. A site that has none can only show its own page again, where the button still is.
-fn link(settings: &Settings, checkout: &Checkout) -> Url {
-    let Some(link) = &settings.checkout_url else {
-        return checkout.front_page();
-    };
-    let mut url = link.clone();
+/// A site that has no Payment Link can only show its own page again, where the button still is.
+fn by_link(settings: &Settings, checkout: &Checkout) -> Url {
+    link(settings, checkout).unwrap_or_else(|| checkout.front_page())
+}
+
+/// The Payment Link with the ids.
+pub(super) fn link(settings: &Settings, checkout: &Checkout) -> Option<Url> {
+    let mut url = settings.checkout_url.clone()?;
     url.query_pairs_mut().append_pair("client_reference_id", &packed::pack(checkout));
-    url
+    Some(url)
 }
 
 #[derive(Debug, thiserror::Error)]

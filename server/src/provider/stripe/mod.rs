@@ -98,6 +98,10 @@ impl Provider for Stripe {
         begin::begin(&self.settings, &self.http, checkout).await
     }
 
+    fn link(&self, checkout: &Checkout) -> Option<Url> {
+        begin::link(&self.settings, checkout)
+    }
+
     fn redirect_origins(&self) -> Vec<String> {
         let api = self.settings.api.as_ref().map(|api| &api.url);
         origins(ORIGINS, [self.settings.checkout_url.as_ref(), api])

@@ -79,7 +79,7 @@ impl Whop {
     }
 
     /// The plan's link with the metadata in its query, as the seed writes it.
-    fn link(&self, checkout: &Checkout) -> Url {
+    fn by_link(&self, checkout: &Checkout) -> Url {
         let mut url = self.settings.checkout_url.clone();
         for (key, value) in checkout.metadata() {
             url.query_pairs_mut().append_pair(&format!("checkout_session_metadata[{key}]"), &value);
@@ -176,15 +176,19 @@ impl Provider for Whop {
 
     async fn begin(&self, checkout: &Checkout) -> Begun {
         let Some(api) = &self.settings.api else {
-            return Begun { url: self.link(checkout), carried: Carried::Link };
+            return Begun { url: self.by_link(checkout), carried: Carried::Link };
         };
         match self.configure(api, checkout).await {
             Ok(url) => Begun { url, carried: Carried::Api },
             Err(error) => {
                 tracing::warn!(%error, session_id = checkout.session_id, "Whop's API failed; the buyer goes by the link");
-                Begun { url: self.link(checkout), carried: Carried::Fallback }
+                Begun { url: self.by_link(checkout), carried: Carried::Fallback }
             }
         }
+    }
+
+    fn link(&self, checkout: &Checkout) -> Option<Url> {
+        Some(self.by_link(checkout))
     }
 
     fn redirect_origins(&self) -> Vec<String> {
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_link_carries_the_three_ids_as_the_seed_writes_them() {
-        let url = whop().link(&Checkout {
+        let url = whop().by_link(&Checkout {
             anonymous_id: Some("a1".into()),
             session_id: "s1".into(),
             started_at: 1_703_001_051_000,

@@ -57,6 +57,7 @@ mod plan;
 mod quarantine;
 mod readers;
 mod rows;
+mod session;
 mod summaries;
 mod totals;
 mod uncounted;
@@ -197,7 +198,7 @@ impl Store for SqliteStore {
 
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError> {
         let (funnel, session_id) = (funnel.clone(), session_id.clone());
-        self.readers.read(move |reader| rows::session(reader, &funnel, &session_id)).await
+        self.readers.read(move |reader| session::session(reader, &funnel, &session_id)).await
     }
 
     async fn sessions(

@@ -4,17 +4,15 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use app::event::{AnonymousId, EventId, SessionId, name};
+use app::event::{AnonymousId, SessionId, name};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::ledger::{self, conversions_of};
-use super::{checkouts, outbox, quarantine, summaries, uncounted};
+use super::{checkouts, ledger, outbox, quarantine, summaries, uncounted};
 use crate::domain::Millis;
 use crate::domain::commit::{Commit, Committed, Delivery};
-use crate::domain::event::{Event, FunnelId, Page, Source};
+use crate::domain::event::{Event, FunnelId};
 use crate::domain::money::{Currency, Money};
-use crate::store::SessionRecord;
 
 pub(super) type Result<T> = std::result::Result<T, rusqlite::Error>;
 
@@ -103,42 +101,6 @@ pub(super) fn insert_event(connection: &Connection, event: &Event) -> Result<boo
         event.received_at,
     ])?;
     Ok(rows == 1)
-}
-
-/// Everything of one session.
-pub(super) fn session(
-    connection: &Connection,
-    funnel: &FunnelId,
-    session_id: &SessionId,
-) -> Result<SessionRecord> {
-    let mut events = connection.prepare_cached(
-        "SELECT source, event_id, anonymous_id, name, properties, page_url, referrer, event_index, timestamp, received_at
-         FROM event WHERE funnel = ?1 AND session_id = ?2",
-    )?;
-    let key = params![funnel.as_str(), session_id.as_str()];
-    Ok(SessionRecord {
-        events: events.query_map(key, |row| event_of(row, funnel, session_id))?.collect::<Result<_>>()?,
-        conversions: conversions_of(connection, funnel, session_id)?,
-        checkouts: checkouts::of_session(connection, funnel, session_id)?,
-    })
-}
-
-fn event_of(row: &Row<'_>, funnel: &FunnelId, session_id: &SessionId) -> Result<Event> {
-    let source: String = row.get(0)?;
-    let properties: String = row.get(4)?;
-    Ok(Event {
-        funnel: funnel.clone(),
-        source: Source::parse(&source).ok_or_else(|| unreadable(0, "source"))?,
-        event_id: EventId::parse(row.get::<_, String>(1)?).map_err(|_| unreadable(1, "event_id"))?,
-        session_id: session_id.clone(),
-        anonymous_id: visitor(row, 2)?,
-        name: row.get(3)?,
-        properties: serde_json::from_str(&properties).map_err(|_| unreadable(4, "properties"))?,
-        page: Page { url: row.get(5)?, referrer: row.get(6)? },
-        index: row.get(7)?,
-        timestamp: row.get(8)?,
-        received_at: row.get(9)?,
-    })
 }
 
 pub(super) fn visitor(row: &Row<'_>, column: usize) -> Result<Option<AnonymousId>> {

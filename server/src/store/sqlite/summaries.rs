@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ledger::conversions_of;
 use super::rows::{self, Result, unreadable};
+use super::session;
 use crate::domain::attribution::Touch;
 use crate::domain::event::{Event, FunnelId};
 use crate::domain::money::{Currency, Money};
@@ -61,13 +62,16 @@ pub(super) fn build(connection: &Connection) -> Result<()> {
     while let Some(row) = rows.next()? {
         let funnel = FunnelId::parse(row.get::<_, String>(0)?).map_err(|_| unreadable(0, "funnel"))?;
         let session_id = rows::session_id_in(row, 1)?;
-        let record = rows::session(connection, &funnel, &session_id)?;
-        update(connection, &funnel, &session_id, &record.events)?;
+        update(connection, &funnel, &session_id, &session::events(connection, &funnel, &session_id)?)?;
     }
     Ok(())
 }
 
-fn read(connection: &Connection, funnel: &FunnelId, session_id: &SessionId) -> Result<Option<Summary>> {
+pub(super) fn read(
+    connection: &Connection,
+    funnel: &FunnelId,
+    session_id: &SessionId,
+) -> Result<Option<Summary>> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM session WHERE funnel = ?1 AND session_id = ?2"))?
         .query_row(params![funnel.as_str(), session_id.as_str()], summary_of)
