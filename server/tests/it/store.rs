@@ -293,6 +293,8 @@ async fn a_store_from_before_payments_stood_somehow_is_brought_up_to_date() {
 
 /// Takes the last steps of the schema back.
 const BEFORE_STANDING: &str = "
+    DROP INDEX outbox_parked; CREATE INDEX outbox_parked ON outbox (destination, seq) WHERE due_at IS NULL;
+    DROP INDEX outbox_waiting; CREATE INDEX outbox_fresh ON outbox (destination, seq) WHERE tries = 0 AND due_at IS NOT NULL;
     DROP INDEX delivery_unparsable; DROP INDEX delivery_foreign; ALTER TABLE delivery DROP COLUMN why;
     DROP INDEX payment_by_time; DROP INDEX payment_of_state; DROP INDEX payment_without_session; DROP INDEX session_unpaid;
     ALTER TABLE payment DROP COLUMN state; ALTER TABLE payment DROP COLUMN refunded_minor;

@@ -79,6 +79,7 @@ fn migrations() -> Migrations<'static> {
             Ok(ledger::stand(transaction)?)
         }),
         M::up(include_str!("uncounted.sql")),
+        M::up(include_str!("waiting.sql")),
     ])
 }
 
