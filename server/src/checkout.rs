@@ -76,6 +76,7 @@ impl Checkouts {
         let commit = Commit {
             events: self.events(&click, now),
             forward_to: self.forward_to.clone(),
+            at: now,
             ..Commit::default()
         };
         let recording = self.record(commit, &click);

@@ -11,9 +11,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use server::aurea::ByHand;
 use server::clock::{Clock, now};
+use server::domain::DAY;
 use server::domain::commit::Commit;
 use server::domain::event::{FunnelId, Source, derived_id};
+use server::domain::ledger::{Attribution, Entry};
 use server::domain::money::Currency;
 use server::ingest::{Collector, Sender};
 use server::outbox::aurea::Aurea;
@@ -318,6 +321,29 @@ async fn an_event_that_only_breaks_the_other_side_holds_up_nobody() {
         assert_eq!(bench.waiting_and_parked().await, (1, 0), "only the poison waits");
         bench.after(1000).await;
     }
+}
+
+#[tokio::test]
+async fn a_sale_that_is_joined_a_month_later_is_told_with_all_patience() {
+    let upstream = Upstream::start(says(503)).await;
+    let bench = Bench::start(&upstream.url);
+    let a_month_ago = START - 31 * DAY;
+    let mut sale = crate::store::paid("pay_1", a_month_ago);
+    let [Entry::Payment(payment)] = &mut sale.entries[..] else { panic!("a payment") };
+    payment.attribution = Attribution::default();
+    let key = payment.key.clone();
+    sale.events.push(stored_event("s1", "e1", "page_view", a_month_ago));
+    bench.store.commit(sale).await.unwrap();
+    let (store, outbox) = (Arc::clone(&bench.store), Arc::clone(&bench.outbox));
+    ByHand { store, outbox }.join(&key, "s1", bench.clock.now()).await.unwrap();
+    bench.outbox.settled().await;
+    let figures = bench.figures().await;
+    assert_eq!((figures.waiting, figures.parked), (1, 0), "one try that failed is no reason to give it up");
+    assert_eq!(figures.waiting_since, Some(START), "it waits since it was joined");
+    upstream.now_says(says(200));
+    bench.after(1000).await;
+    assert_eq!(bench.figures().await, OutboxFigures::default());
+    assert!(String::from_utf8_lossy(&upstream.calls()[1].body).contains("checkout_completed"));
 }
 
 #[tokio::test]

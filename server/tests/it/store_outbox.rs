@@ -65,6 +65,17 @@ async fn only_events_that_are_new_are_told_and_only_to_whom_the_commit_says() {
 }
 
 #[tokio::test]
+async fn a_row_waits_since_its_commit_however_old_what_it_tells_is() {
+    for (store, _folder) in stores() {
+        let commit = told(vec![stored_event("s1", "e1", "page_view", 5)]);
+        store.commit(Commit { at: 1000, ..commit }).await.unwrap();
+        assert_eq!(figures(&*store).await.waiting_since, Some(1000));
+        let claimed = claim(&*store, "c1", 10, 0, 1000).await;
+        assert_eq!((claimed.len(), claimed[0].driven_at), (1, 1000));
+    }
+}
+
+#[tokio::test]
 async fn the_oldest_that_waits_is_found_whether_it_was_tried_or_not() {
     for (store, _folder) in stores() {
         rows(&*store, &["e1", "e2", "e3"]).await;

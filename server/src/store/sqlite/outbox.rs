@@ -20,15 +20,17 @@ use crate::store::outbox::{
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
-/// Writes the rows that tell `listeners` of these events; called by the commit that found them new.
+/// Writes the rows that tell `listeners` of these events; called by the commit that found them new. They wait from `at` on:
+/// what they tell of may have been received long before, and has its own time.
 pub(super) fn insert<'a>(
     connection: &Connection,
     listeners: &[Listener],
     events: impl Iterator<Item = &'a Event> + Clone,
+    at: Millis,
 ) -> Result<()> {
     for listener in listeners {
         for row in outbox::rows(listener, events.clone()) {
-            write(connection, &row, row.created_at)?;
+            write(connection, &row, at.max(row.received_at))?;
         }
     }
     Ok(())
