@@ -94,6 +94,7 @@ impl Checkouts {
         let commit = Commit {
             events: self.events(&click, bot, now),
             forward_to: self.forward_to.clone(),
+            at: now,
             ..Commit::default()
         };
         let recording = tokio::time::timeout(COMMIT_PATIENCE, self.record(commit, &click));

@@ -20,6 +20,7 @@ use tokio::time::sleep;
 
 use crate::buckets::Buckets;
 use crate::client::Clients;
+use crate::clock::now;
 use crate::domain::Millis;
 use crate::provider::Provider;
 use crate::provider::signature::Rejection;
@@ -278,7 +279,7 @@ impl Look {
                 // Whether it was signed in time is a question of when it arrived.
                 let headers = header_map(headers);
                 if let Ok(signed_id) = provider.verify(&headers, &body, received_at) {
-                    self.webhooks.record(provider, signed_id, &headers, &body, received_at).await?;
+                    self.webhooks.record(provider, signed_id, &headers, &body, received_at, now()).await?;
                     taken += 1;
                 }
             }

@@ -58,16 +58,17 @@ impl Webhooks {
     ) -> Result<Committed, WebhookError> {
         let signed_id = provider.verify(headers, body, now)?;
         failpoints::reach("delivery.verified");
-        Ok(self.record(provider, signed_id, headers, body, now).await?)
+        Ok(self.record(provider, signed_id, headers, body, now, now).await?)
     }
 
-    /// Records one delivery that was verified and arrived at `now`: at once, or out of the quarantine.
+    /// Records one delivery that was verified: at once, or out of the quarantine.
     pub async fn record(
         &self,
         provider: &dyn Provider,
         signed_id: Option<String>,
         headers: &HeaderMap,
         body: &[u8],
+        received_at: Millis,
         now: Millis,
     ) -> Result<Committed, StoreError> {
         let funnel = self.bookkeeper.funnel.as_str();
@@ -78,7 +79,7 @@ impl Webhooks {
         }
         let digest = provider.digest(headers, body);
         let stands = stands(&notice, foreign.as_deref());
-        let delivery = delivery(provider.name(), signed_id, &notice, stands, body, digest, now);
+        let delivery = delivery(provider.name(), signed_id, &notice, stands, body, digest, received_at);
         let (delivery_id, payment_id) = (delivery.delivery_id.clone(), delivery.payment_id.clone());
         let facts = notice.facts.unwrap_or_else(|why| {
             tracing::error!(
@@ -90,10 +91,11 @@ impl Webhooks {
             );
             Vec::new()
         });
-        let heard = Heard { provider: provider.name(), reconciled: false, at: now };
+        let heard = Heard { provider: provider.name(), reconciled: false, at: received_at };
         let mut commit = self.bookkeeper.commit(facts, heard).await?;
         commit.delivery = Some(delivery);
         commit.forward_to.clone_from(&self.forward_to);
+        commit.at = now;
         let entries = commit.entries.clone();
         let committed = self.store.commit(commit).await.inspect_err(|error| {
             tracing::error!(

@@ -61,9 +61,8 @@ impl ByHand {
         let session = session.ok_or_else(|| NotJoined::NoSession(session_id.clone()))?;
         let joined = Joined { of: key.clone(), attribution: attribution(&session, payment.paid_at), at: now };
         let forward_to = self.outbox.listeners();
-        self.store
-            .commit(Commit { entries: vec![Entry::Joined(joined)], forward_to, ..Commit::default() })
-            .await?;
+        let entries = vec![Entry::Joined(joined)];
+        self.store.commit(Commit { entries, forward_to, at: now, ..Commit::default() }).await?;
         // Somebody else may have been first: a delivery, or the owner in another tab.
         match self.payment(key).await?.and_then(|payment| payment.attribution.session_id) {
             Some(known) if known != session_id => Err(NotJoined::HasSession(known)),

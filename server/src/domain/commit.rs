@@ -85,6 +85,8 @@ pub struct Commit {
     /// Who is told of its events and of those that its entries lead to: what is new goes into the outbox in the same
     /// transaction.
     pub forward_to: Vec<Listener>,
+    /// When it is made: what it has others told of waits from then on, however long ago it was received. 0 if that was just now.
+    pub at: Millis,
 }
 
 /// What a commit changed.

@@ -54,8 +54,8 @@ pub struct Row {
     pub funnel: FunnelId,
     /// The body, as it is sent.
     pub body: Vec<u8>,
-    /// When its first event arrived.
-    pub created_at: Millis,
+    /// When its first event was received.
+    pub received_at: Millis,
 }
 
 /// The rows that tell `listener` of these events, which are new.
@@ -105,7 +105,7 @@ fn new_row(destination: Destination, events: &[&Event], body: Vec<u8>) -> Option
         destination,
         funnel: first.funnel.clone(),
         body,
-        created_at: first.received_at,
+        received_at: first.received_at,
     })
 }
 

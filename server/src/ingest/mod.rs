@@ -123,7 +123,7 @@ impl Collector {
             Some(first) => {
                 let (session_id, count) = (first.session_id.clone(), events.len());
                 let forward_to = self.forward_to.clone();
-                let commit = Commit { events, told, forward_to, ..Commit::default() };
+                let commit = Commit { events, told, forward_to, at: now, ..Commit::default() };
                 let committed = self.store.commit(commit).await;
                 let committed = committed.inspect_err(|error| {
                     let (funnel, source) = (sender.funnel.as_str(), sender.source.as_str());

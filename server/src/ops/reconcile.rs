@@ -143,7 +143,7 @@ impl Reconciler {
             let told = self.bookkeeper.commit(vec![fact], heard).await?; // a try that failed is no money
             for entry in told.entries {
                 listed.insert(entry.about().payment_id.clone());
-                self.compare(entry, &mut comparison).await?;
+                self.compare(entry, now, &mut comparison).await?;
             }
         }
         // What was begun before `since` and paid later is not in the list.
@@ -158,7 +158,12 @@ impl Reconciler {
         Ok(comparison)
     }
 
-    async fn compare(&self, entry: Entry, comparison: &mut Comparison) -> Result<(), StoreError> {
+    async fn compare(
+        &self,
+        entry: Entry,
+        now: Millis,
+        comparison: &mut Comparison,
+    ) -> Result<(), StoreError> {
         let purchase = self.store.purchase(entry.about()).await?;
         if let Entry::Payment(there) = &entry {
             comparison.differences.extend(difference(&purchase, there));
@@ -167,7 +172,8 @@ impl Reconciler {
             return Ok(());
         }
         let forward_to = self.forward_to.clone();
-        self.store.commit(Commit { entries: vec![entry.clone()], forward_to, ..Commit::default() }).await?;
+        let commit = Commit { entries: vec![entry.clone()], forward_to, at: now, ..Commit::default() };
+        self.store.commit(commit).await?;
         if !matches!(entry, Entry::Name(_)) {
             comparison.found.push(entry); // one more name of a payment is nothing that was lost
         }

@@ -11,7 +11,7 @@ use super::http::{self, Deadlines};
 use super::reach::Reach;
 use super::verdict::{Reply, Terms};
 use crate::domain::Millis;
-use crate::domain::outbox::{Destination, Form, Listener};
+use crate::domain::outbox::{Destination, Form, Listener, body_of};
 use crate::ingest::sender::ORIGIN;
 use crate::store::outbox::Claimed;
 
@@ -81,6 +81,10 @@ impl Carrier for Aurea {
 
     fn terms(&self) -> &Terms {
         &Terms { what: "Aurea", address: "AUREA_API_URL", secret: "AUREA_API_KEY", tells_of_events: true }
+    }
+
+    fn greeting(&self) -> Option<Vec<u8>> {
+        Some(body_of([]))
     }
 
     async fn carry(&self, row: &Claimed, _: Millis) -> Result<Reply, String> {

@@ -78,7 +78,7 @@ impl Gate {
     pub fn hear(&mut self, verdict: &Verdict, now: Millis) -> Option<Turn> {
         let was_shut = self.shut_until.is_some();
         match verdict {
-            Verdict::Sent | Verdict::Partly(_) | Verdict::Split(_) => {
+            Verdict::Sent | Verdict::Partly(_) | Verdict::Split(_) | Verdict::Alone(_) => {
                 self.failures = 0;
                 self.shut_until = None;
                 self.places = (self.places + 1).min(PLACES);
@@ -171,6 +171,16 @@ mod tests {
         let mut gate = Gate::default();
         gate.hear(&failure(Ease::Fewer), 0);
         assert_eq!(gate.free(0, 0), PLACES / 2);
+    }
+
+    #[test]
+    fn what_is_refused_for_itself_alone_shuts_nothing() {
+        let alone = Verdict::Alone("403".into());
+        let mut gate = Gate::default();
+        for _ in 0..100 {
+            assert_eq!(gate.hear(&alone, 0), None);
+        }
+        assert_eq!(shut(&Verdict::Pause("401".into())).hear(&alone, PAUSE), Some(Turn::Works));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::Carrier;
 use super::gate::{FRESH, Gate, Turn};
 use super::step;
 use super::under_way::{Answered, UnderWay};
-use super::verdict::{Verdict, judge};
+use super::verdict::{self, Verdict, judge, may_be_about_the_body};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::domain::outbox::Destination;
@@ -36,6 +36,9 @@ const SET_BACK: Millis = 10 * 1000;
 
 /// What is under way when the program stops may take this long; then its claims are released.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A destination that lets us in says so within this.
+const GREETED: Duration = Duration::from_secs(5);
 
 /// Rows that are driven in one write: others wait for the writer meanwhile.
 const DRIVEN: usize = 1000;
@@ -174,24 +177,40 @@ impl Lane {
         self.store.claim(Claim { claim_id, destination, places, fresh: FRESH, now, until }).await
     }
 
-    /// Sends one row.
+    /// Sends one row. If that is refused, a greeting tells whether the row is the reason or the destination is.
     async fn send(self: Arc<Self>, row: Claimed) -> Answered {
         let carried = async {
             failpoints::reach("outbox.claimed");
-            self.carrier.carry(&row, self.clock.now()).await
+            let reply = self.carrier.carry(&row, self.clock.now()).await;
+            let alone = reply.as_ref().is_ok_and(may_be_about_the_body) && self.lets_us_in(&row.funnel).await;
+            (reply, alone)
         };
         let carried = AssertUnwindSafe(carried).catch_unwind().await;
-        let reply = carried.unwrap_or_else(|_| Err("the try broke by a fault of this program".to_owned()));
+        let broke = || (Err("the try broke by a fault of this program".to_owned()), false);
+        let (reply, alone) = carried.unwrap_or_else(|_| broke());
         failpoints::reach("outbox.before_mark");
-        Answered { row, reply }
+        Answered { row, reply, alone }
+    }
+
+    /// Whether the destination takes a body that tells of nothing.
+    async fn lets_us_in(&self, funnel: &str) -> bool {
+        let Some(body) = self.carrier.greeting() else { return false };
+        let ticket = Ticket { id: Uuid::now_v7().to_string(), claim_id: String::new() };
+        let now = self.clock.now();
+        let greeting = Claimed { ticket, funnel: funnel.to_owned(), body, tries: 0, driven_at: now };
+        let carried = tokio::time::timeout(GREETED, self.carrier.carry(&greeting, now)).await;
+        carried.is_ok_and(|reply| judge(&reply, self.carrier.terms(), now) == Verdict::Sent)
     }
 
     /// Decides what becomes of rows that were answered, and has it recorded in one write.
     fn settle(self: &Arc<Self>, answered: Vec<Answered>, under_way: &mut UnderWay) {
         let now = self.clock.now();
         let (mut rows, mut works) = (Vec::with_capacity(answered.len()), false);
-        for Answered { row, reply } in answered {
-            let verdict = judge(&reply, self.carrier.terms(), now);
+        for Answered { row, reply, alone } in answered {
+            let verdict = match &reply {
+                Ok(reply) if alone => verdict::alone(reply),
+                reply => judge(reply, self.carrier.terms(), now),
+            };
             let turn = under_way.gate.hear(&verdict, now);
             works |= turn == Some(Turn::Works);
             self.log(turn, &verdict, &row.ticket.id);
@@ -249,7 +268,7 @@ impl Lane {
                 tracing::warn!(host, row, why, "forwarding fails; everything is kept and sent later");
             }
             (Some(Turn::Works), _) => tracing::info!(host, "forwarding works again"),
-            (_, Verdict::Retry(why, _) | Verdict::Split(why) | Verdict::Pause(why)) => {
+            (_, Verdict::Retry(why, _) | Verdict::Split(why) | Verdict::Pause(why) | Verdict::Alone(why)) => {
                 tracing::debug!(host, row, why, "not sent");
             }
             _ => {}

@@ -49,6 +49,11 @@ pub trait Carrier: Send + Sync {
     /// How its answers are to be understood.
     fn terms(&self) -> &Terms;
 
+    /// A body that tells of nothing, if the destination may be asked with one whether it lets us in.
+    fn greeting(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// One try, with a deadline of its own. What came back, or in words why nothing did; never a secret.
     async fn carry(&self, row: &Claimed, now: Millis) -> Result<Reply, String>;
 }

@@ -26,6 +26,7 @@ pub fn next(row: &Claimed, verdict: Verdict, now: Millis, chance: f64) -> Step {
             }
             Step::Stays(later)
         }
+        Verdict::Alone(why) => Step::Stays(again(row, why, now, chance)),
         Verdict::Pause(why) if schedule::is_over(row.driven_at, now) => Step::Stays(parked(row, why, now)),
         // Not the row's fault: its tries don't count, but others go first next time.
         Verdict::Pause(why) => {
@@ -125,6 +126,7 @@ mod tests {
             ease.prop_map(|ease| Verdict::Retry("retry".into(), ease)),
             Just(Verdict::Split("split".into())),
             Just(Verdict::Pause("pause".into())),
+            Just(Verdict::Alone("alone".into())),
         ]
     }
 

@@ -17,6 +17,8 @@ const AHEAD: Millis = 20 * 1000;
 pub(super) struct Answered {
     pub(super) row: Claimed,
     pub(super) reply: Result<Reply, String>,
+    /// Whether the destination, which refused it, takes others.
+    pub(super) alone: bool,
 }
 
 /// What is under way, and how much may be.

@@ -2,7 +2,8 @@
 //!
 //! Nothing is ever given up because of an answer. What will fail again as it is (400, 413, 422) is halved until the one bad
 //! event stands alone, and that one is parked; what is wrong with the destination (401, 404, a redirect, …) stops all
-//! sending but for a try now and then; everything else is tried again.
+//! sending but for a try now and then; everything else is tried again. A firewall that reads along answers 403 to one body and
+//! takes the next: where the destination takes a greeting, such an answer is about this row alone.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
@@ -57,6 +58,8 @@ pub enum Verdict {
     Split(String),
     /// The destination takes nothing as things are: stop, and look in now and then.
     Pause(String),
+    /// The destination takes others: only this row is tried again.
+    Alone(String),
 }
 
 /// What became of one event.
@@ -114,6 +117,26 @@ pub fn judge(reply: &Result<Reply, String>, terms: &Terms, now: Millis) -> Verdi
         404 | 405 | 410 => Verdict::Pause(format!("{why}: nothing is there; is {address} right?")),
         _ => Verdict::Pause(why),
     }
+}
+
+/// Whether a destination may have refused only what this body says: what visitors write is in it, and must not stop what others
+/// have to tell.
+pub fn may_be_about_the_body(reply: &Reply) -> bool {
+    match reply.status {
+        200..=299 => reply.is_page,
+        403 => !says_own(&reply.body),
+        406 | 451 => true,
+        _ => false,
+    }
+}
+
+/// What it means when a destination has answered so and takes a greeting.
+pub fn alone(reply: &Reply) -> Verdict {
+    let page = if reply.is_page { " with a web page" } else { "" };
+    Verdict::Alone(format!(
+        "it answered {}{page} to this alone and takes others; does a firewall read along?",
+        reply.status
+    ))
 }
 
 /// Seconds or a date, in ms from `now`. What is neither, or is over, is no wish.
@@ -305,6 +328,18 @@ mod tests {
     fn the_owner_reads_that_events_came_back_to_their_own_site() {
         let Verdict::Pause(why) = answer(403, None, r#"{"error":"own_events"}"#) else { panic!("pause") };
         assert!(why.contains("this site itself"), "{why}");
+    }
+
+    #[test]
+    fn only_what_a_firewall_may_say_is_ever_about_the_body() {
+        let about = |status, is_page| {
+            may_be_about_the_body(&Reply { status, is_page, body: b"no".into(), ..Reply::default() })
+        };
+        assert!([403, 406, 451].into_iter().all(|status| about(status, false)));
+        assert!(about(200, true) && !about(200, false));
+        assert!(![301, 401, 402, 404, 405, 410, 500].into_iter().any(|status| about(status, true)));
+        let own = Reply { status: 403, body: br#"{"error":"own_events"}"#.into(), ..Reply::default() };
+        assert!(!may_be_about_the_body(&own));
     }
 
     #[test]

@@ -85,6 +85,19 @@ async fn forged(app: &TestApp, number: usize) -> StatusCode {
 }
 
 #[tokio::test]
+async fn what_is_recorded_late_waits_to_be_told_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let since = now();
+    refuse_earlier(folder.path(), vec![Sale::new(1).refused_at(since - HOUR)]).await;
+    let nobody = format!("http://{}/api", free_address());
+    let more = [("AUREA_API_URL", nobody.as_str()), ("AUREA_API_KEY", "k")];
+    let _program = Program::start_at(folder.path(), free_address(), &more).await;
+    until("it is taken", || async { kept(folder.path()) == 0 }).await;
+    assert!(asked::<i64>(folder.path(), "SELECT min(created_at) FROM outbox") >= since);
+    assert_eq!(asked::<i64>(folder.path(), "SELECT received_at FROM payment"), since - HOUR);
+}
+
+#[tokio::test]
 async fn what_came_under_a_wrong_secret_converts_once_after_it_is_mended() {
     let folder = tempfile::tempdir().unwrap();
     let sales: Vec<Sale> = (0..20).map(Sale::new).collect();

@@ -1,9 +1,12 @@
 //! What every store promises. A second store is one more line in `stores`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::event::{AnonymousId, SessionId};
 use futures::future::join_all;
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use server::domain::commit::Commit;
 use server::domain::event::{Event, FunnelId};
@@ -14,7 +17,8 @@ use server::domain::money::{Currency, Money};
 use server::domain::session::{IDLE_TIMEOUT, State, fold, view};
 use server::domain::summary::Figures;
 use server::domain::{DAY, Millis};
-use server::store::sqlite::SqliteStore;
+use server::metrics::Metrics;
+use server::store::sqlite::{Limits, SqliteStore};
 use server::store::{FunnelFigures, PaymentFilter, SessionFilter, SessionRow, Store, StoreError, Visitors};
 use tempfile::TempDir;
 
@@ -301,12 +305,32 @@ async fn a_store_from_before_payments_stood_somehow_is_brought_up_to_date() {
 
 /// Takes the last steps of the schema back.
 const BEFORE_STANDING: &str = "
+    DROP INDEX outbox_parked; CREATE INDEX outbox_parked ON outbox (destination, seq) WHERE due_at IS NULL;
+    DROP INDEX outbox_waiting; CREATE INDEX outbox_fresh ON outbox (destination, seq) WHERE tries = 0 AND due_at IS NOT NULL;
     DROP INDEX delivery_unparsable; DROP INDEX delivery_foreign; ALTER TABLE delivery DROP COLUMN why;
     DROP INDEX payment_by_time; DROP INDEX payment_of_state; DROP INDEX payment_without_session; DROP INDEX session_unpaid;
     ALTER TABLE payment DROP COLUMN state; ALTER TABLE payment DROP COLUMN refunded_minor;
     ALTER TABLE payment DROP COLUMN disputed_minor; ALTER TABLE payment DROP COLUMN joined_at;
     DROP TABLE comparison; DROP TABLE unjoined;
     PRAGMA user_version = 8;";
+
+#[tokio::test]
+async fn what_was_written_for_somebody_who_hung_up_is_counted_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = Arc::new(Metrics::default());
+    let path = folder.path().join("ttr.db");
+    let store = SqliteStore::open_with(&path, Limits::default(), Arc::clone(&metrics)).unwrap();
+    let mut changes = store.changes();
+    let mut commit = store.commit(events(&[("s1", "e1")]));
+    let _ = futures::poll!(&mut commit); // it is handed over
+    drop(commit);
+    let told = tokio::time::timeout(Duration::from_mins(1), changes.recv()).await;
+    assert_eq!(told.unwrap().unwrap(), (funnel(), session("s1")));
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    metrics.register(&mut registry);
+    encode(&mut text, &registry).unwrap();
+    assert!(text.contains(r#"ttr_events_total{source="browser",result="ok"} 1"#), "{text}");
+}
 
 #[tokio::test]
 async fn a_closed_store_says_so_and_has_kept_everything() {

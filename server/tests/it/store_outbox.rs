@@ -65,6 +65,44 @@ async fn only_events_that_are_new_are_told_and_only_to_whom_the_commit_says() {
 }
 
 #[tokio::test]
+async fn a_row_waits_since_its_commit_however_old_what_it_tells_is() {
+    for (store, _folder) in stores() {
+        let commit = told(vec![stored_event("s1", "e1", "page_view", 5)]);
+        store.commit(Commit { at: 1000, ..commit }).await.unwrap();
+        assert_eq!(figures(&*store).await.waiting_since, Some(1000));
+        let claimed = claim(&*store, "c1", 10, 0, 1000).await;
+        assert_eq!((claimed.len(), claimed[0].driven_at), (1, 1000));
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_that_waits_is_found_whether_it_was_tried_or_not() {
+    for (store, _folder) in stores() {
+        rows(&*store, &["e1", "e2", "e3"]).await;
+        let [first, second, third] = &claim(&*store, "c1", 10, 0, 10).await[..] else { panic!("three") };
+        settle(&*store, first.ticket.clone(), Step::Stays(later(None, 1, "x"))).await;
+        settle(&*store, second.ticket.clone(), Step::Stays(later(Some(5000), 3, "x"))).await;
+        let since = async || (figures(&*store).await.oldest_at, figures(&*store).await.waiting_since);
+        assert_eq!(since().await, (Some(1), Some(2)), "one that was tried");
+        settle(&*store, third.ticket.clone(), Step::Stays(later(Some(5000), 1, "x"))).await;
+        rows(&*store, &["e4"]).await; // as old as the first
+        assert_eq!(since().await, (Some(1), Some(1)), "one that was not");
+    }
+}
+
+#[tokio::test]
+async fn a_destination_of_which_all_is_parked_still_stands_somewhere() {
+    for (store, _folder) in stores() {
+        rows(&*store, &["e1"]).await;
+        let row = claim(&*store, "c1", 1, 0, 10).await.remove(0);
+        settle(&*store, row.ticket, Step::Stays(later(None, 1, "x"))).await;
+        let figures = figures(&*store).await;
+        assert_eq!((figures.waiting, figures.parked), (0, 1));
+        assert_eq!((figures.oldest_at, figures.waiting_since), (Some(1), None));
+    }
+}
+
+#[tokio::test]
 async fn a_commit_that_writes_rows_is_news() {
     for (store, _folder) in stores() {
         let mut news = store.news();

@@ -165,7 +165,7 @@ pub(crate) fn aurea(url: &str) -> Arc<dyn Carrier> {
 /// The worker on an empty store, by a clock of its own.
 pub(crate) struct Bench {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) clock: Arc<FakeClock>,
     _folder: TempDir,
 }
@@ -180,7 +180,7 @@ impl Bench {
         let (store, folder) = stores().remove(0);
         let clock = FakeClock::start();
         let outbox = Outbox::start(&store, carriers, &(Arc::<FakeClock>::clone(&clock) as Arc<dyn Clock>));
-        Self { store, outbox, clock, _folder: folder }
+        Self { store, outbox: Arc::new(outbox), clock, _folder: folder }
     }
 
     /// Commits page views that belong into one row.

@@ -5,6 +5,7 @@ use crate::domain::event::Source;
 use crate::metrics::Metrics;
 
 /// What is remembered of a commit until it is known what became of it.
+#[derive(Clone)]
 pub(super) struct Brought {
     events: Vec<Source>,
     delivery: Option<(&'static str, DeliveryState)>,

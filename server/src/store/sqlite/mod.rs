@@ -81,6 +81,7 @@ fn migrations() -> Migrations<'static> {
             Ok(ledger::stand(transaction)?)
         }),
         M::up(include_str!("uncounted.sql")),
+        M::up(include_str!("waiting.sql")),
     ])
 }
 
@@ -187,13 +188,16 @@ impl Store for SqliteStore {
             }
             Ok(committed)
         };
-        let committed = self.writer.write(write).await;
-        brought.count(committed.as_ref().ok(), &self.metrics);
-        let committed = committed?;
-        for changed in &committed.changed {
-            let _ = self.changes.send(changed.clone()); // an error only says that nobody listens
-        }
-        Ok(committed)
+        // Whoever asked may have hung up by then.
+        let (changes, metrics, on_disk) = (self.changes.clone(), Arc::clone(&self.metrics), brought.clone());
+        let then = move |committed: &Committed| {
+            on_disk.count(Some(committed), &metrics);
+            for changed in &committed.changed {
+                let _ = changes.send(changed.clone()); // an error only says that nobody listens
+            }
+        };
+        let committed = self.writer.write_then(write, then).await;
+        committed.inspect_err(|_| brought.count(None, &self.metrics))
     }
 
     async fn session(&self, funnel: &FunnelId, session_id: &SessionId) -> Result<SessionRecord, StoreError> {

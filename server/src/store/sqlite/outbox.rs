@@ -1,10 +1,11 @@
 //! The outbox's rows in SQLite. A claimed row's `due_at` is the claim's end, so that a claim that nobody ended is simply
 //! due again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 
@@ -19,15 +20,17 @@ use crate::store::outbox::{
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
-/// Writes the rows that tell `listeners` of these events; called by the commit that found them new.
+/// Writes the rows that tell `listeners` of these events; called by the commit that found them new. They wait from `at` on:
+/// what they tell of may have been received long before, and has its own time.
 pub(super) fn insert<'a>(
     connection: &Connection,
     listeners: &[Listener],
     events: impl Iterator<Item = &'a Event> + Clone,
+    at: Millis,
 ) -> Result<()> {
     for listener in listeners {
         for row in outbox::rows(listener, events.clone()) {
-            write(connection, &row, row.created_at)?;
+            write(connection, &row, at.max(row.received_at))?;
         }
     }
     Ok(())
@@ -44,7 +47,7 @@ pub(super) fn write(connection: &Connection, row: &outbox::Row, at: Millis) -> R
 
 /// The newest that were never tried. The index is named because without statistics SQLite would sort all that is due.
 const FRESH: &str = "UPDATE outbox SET claim_id = ?1, due_at = ?2 WHERE seq IN
-    (SELECT seq FROM outbox INDEXED BY outbox_fresh WHERE destination = ?3 AND tries = 0 AND due_at <= ?4
+    (SELECT seq FROM outbox INDEXED BY outbox_waiting WHERE destination = ?3 AND (tries > 0) = 0 AND due_at <= ?4
      ORDER BY seq DESC LIMIT ?5)
     RETURNING id, claim_id, funnel, body, tries, driven_at";
 
@@ -148,39 +151,77 @@ fn unpark(connection: &Connection, destination: Destination, now: Millis, limit:
         .execute(params![destination.0, now, limit])
 }
 
-/// Of every destination that has rows.
-pub(super) fn all_figures(connection: &Connection) -> Result<BTreeMap<String, OutboxFigures>> {
-    let mut statement = connection.prepare_cached("SELECT DISTINCT destination FROM outbox")?;
-    let destinations: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-    destinations.into_iter().map(|name| Ok((name.clone(), figures(connection, &name)?))).collect()
+/// Rows to be sent, and rows that wait to be driven by hand. Each kind has its indexes, which hold no others.
+const WAITING: &str = "due_at IS NOT NULL";
+const PARKED: &str = "due_at IS NULL";
+
+/// The destinations that have rows of a kind, a step for each: the indexes begin with the destination.
+fn names(kind: &str) -> String {
+    format!(
+        "WITH RECURSIVE known (name) AS (
+           SELECT ''
+           UNION ALL
+           SELECT (SELECT min(destination) FROM outbox WHERE {kind} AND destination > known.name)
+           FROM known WHERE known.name IS NOT NULL)
+         SELECT name FROM known WHERE name > ''"
+    )
 }
 
-fn figures(connection: &Connection, destination: &str) -> Result<OutboxFigures> {
-    let one =
-        |sql: &str| connection.prepare_cached(sql)?.query_row([destination], |row| row.get::<_, i64>(0));
-    let waiting = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NOT NULL")?;
-    let parked = one("SELECT count(*) FROM outbox WHERE destination = ?1 AND due_at IS NULL")?;
-    // In the order in which they were written, so that the first will do.
-    let oldest = |rows: &str| {
-        let sql = format!("SELECT created_at FROM outbox NOT INDEXED WHERE {rows} ORDER BY seq LIMIT 1");
-        connection.prepare_cached(&sql)?.query_row([destination], |row| row.get(0)).optional()
-    };
-    let oldest_at = oldest("destination = ?1")?;
-    let waiting_since = oldest("destination = ?1 AND due_at IS NOT NULL")?;
-    let last_error = connection
-        .prepare_cached(
-            "SELECT last_error FROM outbox WHERE destination = ?1 AND last_error IS NOT NULL
-             ORDER BY tried_at DESC LIMIT 1",
-        )?
-        .query_row([destination], |row| row.get(0))
-        .optional()?;
+fn count(kind: &str) -> String {
+    format!("SELECT count(*) FROM outbox WHERE destination = ?1 AND {kind}")
+}
+
+/// In the order in which they were written, so that the first will do.
+fn oldest(kind: &str) -> String {
+    format!("SELECT created_at FROM outbox WHERE destination = ?1 AND {kind} ORDER BY seq LIMIT 1")
+}
+
+/// The kinds of waiting rows among which the oldest is looked for, each in the order of one index.
+const UNTRIED: &str = "due_at IS NOT NULL AND (tries > 0) = 0";
+const TRIED: &str = "due_at IS NOT NULL AND (tries > 0) = 1";
+
+const LAST_ERROR: &str = "SELECT last_error FROM outbox WHERE destination = ?1 AND last_error IS NOT NULL
+    ORDER BY tried_at DESC LIMIT 1";
+
+/// Of every destination that has rows.
+pub(super) fn all_figures(connection: &Connection) -> Result<BTreeMap<String, OutboxFigures>> {
+    let mut all = BTreeMap::new();
+    for name in destinations(connection)? {
+        let count = |kind| one::<i64>(connection, &count(kind), &name);
+        let [waiting, parked] =
+            [count(WAITING)?, count(PARKED)?].map(|rows| rows.unwrap_or(0).unsigned_abs());
+        let figures = OutboxFigures { waiting, parked, ..without_counts(connection, &name)? };
+        all.insert(name, figures);
+    }
+    Ok(all)
+}
+
+fn destinations(connection: &Connection) -> Result<BTreeSet<String>> {
+    let mut destinations = BTreeSet::new();
+    for kind in [WAITING, PARKED] {
+        let mut statement = connection.prepare_cached(&names(kind))?;
+        for name in statement.query_map([], |row| row.get(0))? {
+            destinations.insert(name?);
+        }
+    }
+    Ok(destinations)
+}
+
+/// What costs the same however many rows there are.
+fn without_counts(connection: &Connection, destination: &str) -> Result<OutboxFigures> {
+    let oldest = |kind| one::<Millis>(connection, &oldest(kind), destination);
+    let earliest = |ages: [Option<Millis>; 2]| ages.into_iter().flatten().min();
+    let waiting_since = earliest([oldest(UNTRIED)?, oldest(TRIED)?]);
     Ok(OutboxFigures {
-        waiting: waiting.unsigned_abs(),
-        parked: parked.unsigned_abs(),
-        oldest_at,
+        oldest_at: earliest([waiting_since, oldest(PARKED)?]),
         waiting_since,
-        last_error,
+        last_error: one(connection, LAST_ERROR, destination)?,
+        ..OutboxFigures::default()
     })
+}
+
+fn one<T: FromSql>(connection: &Connection, sql: &str, destination: &str) -> Result<Option<T>> {
+    connection.prepare_cached(sql)?.query_row([destination], |row| row.get(0)).optional()
 }
 
 fn parked(connection: &Connection, destination: &str, limit: usize) -> Result<Vec<Parked>> {
@@ -282,17 +323,78 @@ impl OutboxStore for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
+    use crate::store::sqlite::migrations;
     use crate::store::sqlite::plan::plan;
+
+    fn migrated() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrations().to_latest(&mut connection).unwrap();
+        connection
+    }
 
     #[test]
     fn a_claim_does_not_sort_all_that_waits() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("outbox.sql")).unwrap();
-        for (sql, index) in [(FRESH, "outbox_fresh"), (DUE, "outbox_due")] {
+        let connection = migrated();
+        for (sql, index) in [(FRESH, "outbox_waiting"), (DUE, "outbox_due")] {
             let plan = plan(&connection, sql);
             assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
             assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
         }
+    }
+
+    #[test]
+    fn the_figures_go_through_no_row_that_they_do_not_count() {
+        let connection = migrated();
+        let asked = [
+            [WAITING, PARKED].map(names).to_vec(),
+            [WAITING, PARKED].map(count).to_vec(),
+            [UNTRIED, TRIED, PARKED].map(oldest).to_vec(),
+            vec![LAST_ERROR.to_owned()],
+        ];
+        for sql in asked.concat() {
+            let plan = plan(&connection, &sql);
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN outbox")), "{sql}: {plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
+            let counts = sql.contains("count(*)");
+            assert!(!counts || plan[0].contains("COVERING INDEX"), "{sql}: {plan:?}");
+        }
+    }
+
+    /// Steps of SQLite's machine for all but the counts, with so many rows of each kind, the other destination's last.
+    fn steps(rows: usize) -> u64 {
+        let connection = migrated();
+        for (destination, due_at, tries) in [
+            ("aurea", None, 1),
+            ("aurea", Some(5), 1),
+            ("aurea", Some(5), 0),
+            ("webhooks", None, 1),
+            ("webhooks", Some(5), 0),
+        ] {
+            let write = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?4)
+                INSERT INTO outbox (id, destination, funnel, body, created_at, driven_at, due_at, tries, tried_at, last_error)
+                SELECT hex(randomblob(16)), ?1, 'ttr', zeroblob(500), n, n, ?2, ?3, n, iif(?3 > 0, 'away', NULL) FROM number";
+            connection.execute(write, params![destination, due_at, tries, rows]).unwrap();
+        }
+        let steps = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&steps);
+        let count = move || counted.fetch_add(1, Ordering::Relaxed) == u64::MAX; // never cuts
+        connection.progress_handler(1, Some(count)).unwrap();
+        let found = destinations(&connection).unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), ["aurea", "webhooks"]);
+        for destination in found {
+            let figures = without_counts(&connection, &destination).unwrap();
+            assert_eq!((figures.oldest_at, figures.waiting_since), (Some(1), Some(1)), "{destination}");
+            assert_eq!(figures.last_error.as_deref(), Some("away"), "{destination}");
+        }
+        steps.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn the_figures_but_for_the_counts_cost_the_same_however_much_waits() {
+        let (few, many) = (steps(10), steps(10_000));
+        assert!(many <= few + few / 4, "{few} steps with ten rows of each kind, {many} with ten thousand");
     }
 }

@@ -36,14 +36,15 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     if let Some(begun) = &commit.begun {
         checkouts::insert(connection, begun)?;
     }
-    let told = commit.told.iter().filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
-    let entries = commit.entries.iter().chain(told.map(|(_, entry)| entry));
+    let by_key = commit.told.iter().filter(|(event, _)| committed.new_events.get(*event) == Some(&true));
+    let entries = commit.entries.iter().chain(by_key.map(|(_, entry)| entry));
     let entered = ledger::enter(connection, entries)?;
     committed.settled = entered.events;
 
     let new = commit.events.iter().zip(&committed.new_events).filter_map(|(event, new)| new.then_some(event));
     let new = new.chain(&committed.settled);
-    outbox::insert(connection, &commit.forward_to, new.clone().filter(|event| !event.is_test()))?;
+    let told = new.clone().filter(|event| !event.is_test());
+    outbox::insert(connection, &commit.forward_to, told, commit.at)?;
     let mut changed: BTreeMap<(&FunnelId, &SessionId), Vec<&Event>> = BTreeMap::new();
     for event in new {
         changed.entry((&event.funnel, &event.session_id)).or_default().push(event);

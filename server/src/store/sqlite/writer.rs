@@ -96,6 +96,15 @@ impl Writer {
         &self,
         write: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_then(write, |_| {}).await
+    }
+
+    /// As [`Self::write`]; `then` is done once it is on disk, though its asker may have gone.
+    pub(super) async fn write_then<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (sender, answered) = oneshot::channel();
         let waits = Arc::clone(&self.waits);
         let job: Job = Box::new(move |savepoint| {
@@ -112,7 +121,8 @@ impl Writer {
                 }
             };
             let answer: Answer = Box::new(move |group| {
-                let _ = sender.send(group.and(outcome)); // the asker may have gone; the write stands
+                let told = group.and(outcome).inspect(then);
+                let _ = sender.send(told); // the asker may have gone; the write stands
             });
             (verdict, answer)
         });
