@@ -86,6 +86,9 @@ pub enum Outcome {
     Dropped,
 }
 
+/// What a body without events is answered, by whoever lets its sender in.
+pub const EMPTY_BATCH: &str = "empty_batch";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Batch<'a> {
@@ -204,7 +207,7 @@ fn parse_batch(body: &[u8]) -> Result<Batch<'_>, ApiError> {
     let batch: Batch<'_> = serde_json::from_slice(body)
         .map_err(|error| bad("not_a_batch", format!("the body must be {{\"events\":[…]}}: {error}")))?;
     if batch.events.is_empty() {
-        return Err(bad("empty_batch", "there are no events".into()).field("events"));
+        return Err(bad(EMPTY_BATCH, "there are no events".into()).field("events"));
     }
     if batch.events.len() > MAX_EVENTS {
         let message = format!("at most {MAX_EVENTS} events in one request");

@@ -16,7 +16,7 @@ use super::Carrier;
 use super::gate::{FRESH, Gate, Turn};
 use super::step;
 use super::under_way::{Answered, UnderWay};
-use super::verdict::{self, Verdict, judge, may_be_about_the_body};
+use super::verdict::{self, Verdict, judge, lets_us_in, may_be_about_the_body};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::domain::outbox::Destination;
@@ -182,7 +182,7 @@ impl Lane {
         let carried = async {
             failpoints::reach("outbox.claimed");
             let reply = self.carrier.carry(&row, self.clock.now()).await;
-            let alone = reply.as_ref().is_ok_and(may_be_about_the_body) && self.lets_us_in(&row.funnel).await;
+            let alone = reply.as_ref().is_ok_and(may_be_about_the_body) && self.is_let_in(&row.funnel).await;
             (reply, alone)
         };
         let carried = AssertUnwindSafe(carried).catch_unwind().await;
@@ -192,14 +192,14 @@ impl Lane {
         Answered { row, reply, alone }
     }
 
-    /// Whether the destination takes a body that tells of nothing.
-    async fn lets_us_in(&self, funnel: &str) -> bool {
+    /// Whether the destination lets a body in that tells of nothing.
+    async fn is_let_in(&self, funnel: &str) -> bool {
         let Some(body) = self.carrier.greeting() else { return false };
         let ticket = Ticket { id: Uuid::now_v7().to_string(), claim_id: String::new() };
         let now = self.clock.now();
         let greeting = Claimed { ticket, funnel: funnel.to_owned(), body, tries: 0, driven_at: now };
         let carried = tokio::time::timeout(GREETED, self.carrier.carry(&greeting, now)).await;
-        carried.is_ok_and(|reply| judge(&reply, self.carrier.terms(), now) == Verdict::Sent)
+        carried.is_ok_and(|reply| lets_us_in(&reply, self.carrier.terms(), now))
     }
 
     /// Decides what becomes of rows that were answered, and has it recorded in one write.

@@ -3,12 +3,13 @@
 //! Nothing is ever given up because of an answer. What will fail again as it is (400, 413, 422) is halved until the one bad
 //! event stands alone, and that one is parked; what is wrong with the destination (401, 404, a redirect, …) stops all
 //! sending but for a try now and then; everything else is tried again. A firewall that reads along answers 403 to one body and
-//! takes the next: where the destination takes a greeting, such an answer is about this row alone.
+//! takes the next: where the destination lets a greeting in, such an answer is about this row alone.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
 use crate::domain::Millis;
+use crate::ingest::EMPTY_BATCH;
 use crate::ingest::sender::OWN_EVENTS;
 
 /// The longest that a destination may ask for.
@@ -110,7 +111,7 @@ pub fn judge(reply: &Result<Reply, String>, terms: &Terms, now: Millis) -> Verdi
         300..=399 => {
             Verdict::Pause(format!("{why}, a redirect, which is never followed; is {address} right?"))
         }
-        403 if says_own(&reply.body) => Verdict::Pause(format!(
+        403 if says(OWN_EVENTS, &reply.body) => Verdict::Pause(format!(
             "{why}: it is this site itself; set {address} to another {what}, or remove it"
         )),
         401 | 403 => Verdict::Pause(format!("{why}: it does not let us in; is {secret} right?")),
@@ -124,13 +125,19 @@ pub fn judge(reply: &Result<Reply, String>, terms: &Terms, now: Millis) -> Verdi
 pub fn may_be_about_the_body(reply: &Reply) -> bool {
     match reply.status {
         200..=299 => reply.is_page,
-        403 => !says_own(&reply.body),
+        403 => !says(OWN_EVENTS, &reply.body),
         406 | 451 => true,
         _ => false,
     }
 }
 
-/// What it means when a destination has answered so and takes a greeting.
+/// Whether what came back for a greeting says that we are let in: it was taken, or, as a ttr says it, there was nothing in it.
+pub fn lets_us_in(reply: &Result<Reply, String>, terms: &Terms, now: Millis) -> bool {
+    let found_empty = |reply: &Reply| reply.status == 400 && says(EMPTY_BATCH, &reply.body);
+    judge(reply, terms, now) == Verdict::Sent || reply.as_ref().is_ok_and(found_empty)
+}
+
+/// What it means when a destination has answered so and lets a greeting in.
 pub fn alone(reply: &Reply) -> Verdict {
     let page = if reply.is_page { " with a web page" } else { "" };
     Verdict::Alone(format!(
@@ -195,9 +202,9 @@ fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
-/// Whether another ttr, or this one under another name, has found its own events in what we sent.
-fn says_own(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|answer| answer["error"] == OWN_EVENTS)
+/// Whether another ttr, or this one under another name, says this: that its own events came back, or none.
+fn says(tag: &str, body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|answer| answer["error"] == tag)
 }
 
 /// A 409 may mean that the key is under way or that it is done; only the second is an end.
@@ -340,6 +347,26 @@ mod tests {
         assert!(![301, 401, 402, 404, 405, 410, 500].into_iter().any(|status| about(status, true)));
         let own = Reply { status: 403, body: br#"{"error":"own_events"}"#.into(), ..Reply::default() };
         assert!(!may_be_about_the_body(&own));
+    }
+
+    #[test]
+    fn a_greeting_is_let_in_if_it_is_taken_or_a_ttr_finds_nothing_in_it() {
+        let let_in = |status, body: &str| {
+            lets_us_in(&Ok(Reply { status, body: body.into(), ..Reply::default() }), &TERMS, NOW)
+        };
+        assert!(
+            let_in(200, r#"{"results":[]}"#) && let_in(204, "") && let_in(400, r#"{"error":"empty_batch"}"#)
+        );
+        for (status, body) in [
+            (400, ""),
+            (400, r#"{"error":"bad_request"}"#),
+            (401, r#"{"error":"empty_batch"}"#),
+            (403, ""),
+            (500, ""),
+        ] {
+            assert!(!let_in(status, body), "{status} {body}");
+        }
+        assert!(!lets_us_in(&Err("reset".into()), &TERMS, NOW));
     }
 
     #[test]

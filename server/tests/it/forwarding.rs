@@ -329,8 +329,11 @@ async fn an_event_that_only_breaks_the_other_side_holds_up_nobody() {
 
 #[tokio::test]
 async fn an_event_that_a_firewall_refuses_for_what_it_says_holds_up_nobody() {
-    for status in [403, 406, 451, 200] {
+    for (status, is_ttr) in [(403, true), (403, false), (406, true), (451, false), (200, true)] {
         let reads_along = move |call: &Call| match status {
+            _ if is_ttr && call.ids().is_empty() => {
+                (StatusCode::BAD_REQUEST, r#"{"error":"empty_batch"}"#).into_response()
+            }
             _ if !String::from_utf8_lossy(&call.body).contains("POISON") => StatusCode::OK.into_response(),
             200 => axum::response::Html("<h1>Your request was blocked</h1>").into_response(),
             status => StatusCode::from_u16(status).unwrap().into_response(),
@@ -369,6 +372,19 @@ async fn a_key_that_is_mended_is_noticed_though_the_row_that_looks_in_is_refused
     });
     bench.after(300_000).await;
     assert_eq!(bench.waiting_and_parked().await, (1, 0), "the newest looked in, and the rest went");
+}
+
+#[tokio::test]
+async fn a_ttr_says_of_a_body_without_events_that_it_is_empty_to_those_it_lets_in_alone() {
+    let remote = TestApp::start_with(&[TAKES_REMOTE_KEY]).await;
+    let greeted = async |key: &str| {
+        let greeting = remote.post("/api/track/events").header("x-aurea-api-key", key);
+        let greeting = greeting.header("x-aurea-funnel-id", "ttr").json(&json!({"events": []}));
+        let answer = greeting.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["error"].clone())
+    };
+    assert_eq!(greeted(REMOTE_KEY).await, (400, "empty_batch".into()));
+    assert_eq!(greeted("guess").await.0, 401);
 }
 
 #[tokio::test]

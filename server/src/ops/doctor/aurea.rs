@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::Check;
 use super::network::{Findings, Network, Silence};
 use crate::config::Config;
+use crate::ingest::EMPTY_BATCH;
 use crate::ingest::sender::{ORIGIN, OWN_EVENTS};
 use crate::outbox::aurea::Settings;
 use crate::store::sqlite::examine::Examination;
@@ -52,7 +53,7 @@ fn identity(database: &Path) -> Option<String> {
 
 fn judge(origin: &str, config: &Config, status: StatusCode, body: &str) -> Check {
     match status {
-        StatusCode::BAD_REQUEST if body.contains("empty_batch") => {
+        StatusCode::BAD_REQUEST if body.contains(EMPTY_BATCH) => {
             Check::ok(ID, format!("{origin} answers and accepts the key"))
         }
         StatusCode::FORBIDDEN if body.contains(OWN_EVENTS) => Check::fail(
