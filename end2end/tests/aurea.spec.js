@@ -168,6 +168,7 @@ test.describe("another site", () => {
         form.submit();
       }, ttr.origin + path);
       expect((await answer).status(), path).toBe(403);
+      await owner.waitForURL(ttr.origin + path);
     }
     await owner.goto("/aurea");
     await expect(owner.getByRole("link", { name: "ttr", exact: true }).first()).toBeVisible();
