@@ -37,11 +37,11 @@ use uuid::Uuid;
 /// Events a second that come in while something is measured.
 const RATE: u32 = 200;
 
-/// How long each is measured.
-const MEASURED: Duration = Duration::from_secs(10);
+/// How long each is measured, in turn if there are two: a disk is now faster and now slower.
+const MEASURED: Duration = Duration::from_secs(20);
 
 /// The log of a hundred thousand commits made within seconds is folded in this time; who is away for hours leaves no such log.
-const FOLDED: Duration = Duration::from_secs(10);
+const FOLDED: Duration = Duration::from_secs(5);
 
 /// How long the other side is away, in steps: the outbox tries at each.
 const AWAY: [Duration; 36] = [Duration::from_mins(10); 36];
@@ -97,27 +97,41 @@ struct Took {
 }
 
 impl Took {
+    fn of(mut all: Vec<Duration>) -> Self {
+        all.sort_unstable();
+        let part = |of: usize| all[(all.len() * of / 1000).min(all.len() - 1)].as_secs_f64() * 1000.0;
+        Self { half: part(500), nearly_all: part(990) }
+    }
+
     /// Beside what the same takes without a backlog.
-    fn beside(self, normal: Self) {
+    fn beside(self, what: &str, normal: Self) {
         let Self { half, nearly_all } = self;
         let ratios = (half / normal.half, nearly_all / normal.nearly_all);
-        println!(
-            "        beside that without a backlog (limit 1.20): p50 {:.2}, p99 {:.2}",
-            ratios.0, ratios.1
-        );
+        println!("        {what}: p50 {:.2}, p99 {:.2} times that at once", ratios.0, ratios.1);
     }
 }
 
-/// Commits at a fixed rate, and says how long they took.
-async fn intake(what: &str, store: &Arc<SqliteStore>, listeners: &[Listener]) -> Took {
-    let took = commits(MEASURED, store, listeners).await;
-    let part = |of: usize| took[(took.len() * of / 1000).min(took.len() - 1)].as_secs_f64() * 1000.0;
-    let took = Took { half: part(500), nearly_all: part(990) };
-    println!("intake, {what:<42} p50 {:6.2} ms   p99 {:6.2} ms", took.half, took.nearly_all);
-    took
+/// A store, and who is told of what comes in.
+type Side<'a> = (&'a Arc<SqliteStore>, &'a [Listener]);
+
+/// Commits into each at a fixed rate, a second into one and a second into the other, and says how long they took.
+async fn intake<const SIDES: usize>(sides: [(&str, Side<'_>); SIDES]) -> [Took; SIDES] {
+    let mut took = [const { Vec::new() }; SIDES];
+    for _ in 0..MEASURED.as_secs() {
+        for ((_, side), took) in sides.iter().zip(&mut took) {
+            took.extend(commits(Duration::from_secs(1), side.0, side.1).await);
+        }
+    }
+    let mut place = 0;
+    took.map(|took| {
+        let took = Took::of(took);
+        println!("intake, {:<42} p50 {:6.2} ms   p99 {:6.2} ms", sides[place].0, took.half, took.nearly_all);
+        place += 1;
+        took
+    })
 }
 
-/// How long each took, the shortest first.
+/// How long each took.
 async fn commits(long: Duration, store: &Arc<SqliteStore>, listeners: &[Listener]) -> Vec<Duration> {
     let (begin, mut waiting) = (Instant::now(), JoinSet::new());
     for number in 0..RATE * u32::try_from(long.as_secs()).unwrap() {
@@ -129,9 +143,7 @@ async fn commits(long: Duration, store: &Arc<SqliteStore>, listeners: &[Listener
             meant.elapsed()
         });
     }
-    let mut took = waiting.join_all().await;
-    took.sort_unstable();
-    took
+    waiting.join_all().await
 }
 
 /// Writes rows that nobody takes.
@@ -193,16 +205,18 @@ async fn until(is: impl Fn() -> bool) {
 async fn main() {
     let rows: usize = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000);
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(&folder.path().join("bench.db")).unwrap());
+    let open = |name: &str| Arc::new(SqliteStore::open(&folder.path().join(name)).unwrap());
     let clock = Arc::new(MovedClock(watch::Sender::new(0)));
-    intake("nothing is forwarded", &store, &[]).await;
 
+    // As many events as in the other store, so that only the backlog makes a difference.
+    let near_store = open("near.db");
     let (addr, _) = remote("127.0.0.1:0".parse().unwrap()).await;
-    let near = outbox(&store, addr, &clock);
-    let normal = intake("all is forwarded at once", &store, &near.listeners()).await;
+    let near = outbox(&near_store, addr, &clock);
+    let near_listeners = near.listeners();
+    pile_up(rows, &near_store, &near_listeners).await;
     until_nothing_waits(&near).await;
-    near.stop().await;
 
+    let store = open("away.db");
     let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let away = outbox(&store, addr, &clock);
     let listeners = away.listeners();
@@ -211,9 +225,17 @@ async fn main() {
         clock.0.send_modify(|ahead| *ahead += i64::try_from(step.as_millis()).unwrap());
         away.settled().await;
     }
-    commits(FOLDED, &store, &listeners).await;
+    for (store, listeners) in [(&near_store, &near_listeners), (&store, &listeners)] {
+        commits(FOLDED, store, listeners).await;
+    }
     let hours = AWAY.iter().sum::<Duration>().as_secs() / 3600;
-    intake(&format!("{rows} wait, {hours} hours away"), &store, &listeners).await.beside(normal);
+    let [normal, waited] = intake([
+        ("all is told at once", (&near_store, &near_listeners[..])),
+        (&format!("{rows} wait, {hours} hours away"), (&store, &listeners[..])),
+    ])
+    .await;
+    waited.beside("while they wait (limit 1.20)", normal);
+    near.stop().await;
 
     let (_, known) = remote(addr).await;
     let returned = Instant::now();
@@ -235,8 +257,10 @@ async fn main() {
     away.stop().await;
     pile_up(rows, &store, &listeners).await;
     let again = outbox(&store, addr, &clock);
-    intake("while all that waited goes out", &store, &listeners).await.beside(normal);
+    let going = Took::of(commits(MEASURED / 2, &store, &listeners).await);
+    going.beside("while they go out", normal);
     until_nothing_waits(&again).await;
     again.stop().await;
     store.close().await;
+    near_store.close().await;
 }

@@ -110,7 +110,7 @@ pub(crate) fn measure(table: &mut Table) {
         }
         let slowest = waits.last().copied().unwrap();
         table.at_most("the slowest answer to a delivery: ms", slowest, 1000.0);
-        table.at_most("most memory over all of it: MiB", program.peak_memory(), 256.0);
+        table.at_most("most memory over all of it: MiB", program.peak_memory(), 128.0);
     });
 }
 
