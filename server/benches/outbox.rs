@@ -122,11 +122,9 @@ async fn intake<const SIDES: usize>(sides: [(&str, Side<'_>); SIDES]) -> [Took; 
             took.extend(commits(Duration::from_secs(1), side.0, side.1).await);
         }
     }
-    let mut place = 0;
-    took.map(|took| {
-        let took = Took::of(took);
+    std::array::from_fn(|place| {
+        let took = Took::of(std::mem::take(&mut took[place]));
         println!("intake, {:<42} p50 {:6.2} ms   p99 {:6.2} ms", sides[place].0, took.half, took.nearly_all);
-        place += 1;
         took
     })
 }

@@ -46,6 +46,11 @@ pub trait Provider: Send + Sync {
     /// Its link with the ids on board, if there is one: nobody is asked for it.
     fn link(&self, checkout: &Checkout) -> Option<Url>;
 
+    /// Where a buyer goes for whom no checkout is made: by the link, else to our own page again, where the button still is.
+    fn by_link(&self, checkout: &Checkout) -> Url {
+        self.link(checkout).unwrap_or_else(|| checkout.front_page())
+    }
+
     /// Every origin that the buyer is redirected through; the page's CSP must allow them (Chromium blocks a form's
     /// redirect otherwise).
     fn redirect_origins(&self) -> Vec<String>;

@@ -5,7 +5,8 @@
 //! - what a commit wrote, the next read sees;
 //! - a row that is already there stays as it is; only a payment's gaps are filled, and a delivery that counted for nothing
 //!   counts when it comes again and can be read;
-//! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else.
+//! - a delivery whose id came before with another body is kept beside that one, and its commit writes nothing else, unless
+//!   the first counted for nothing and this one is understood.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -85,10 +85,6 @@ impl Polar {
         Self { settings, http }
     }
 
-    fn by_link(&self, checkout: &Checkout) -> Url {
-        self.link(checkout).unwrap_or_else(|| checkout.front_page())
-    }
-
     /// Makes a checkout. Polar knows no idempotency key: a click that is sent twice makes two checkouts with the same
     /// metadata, of which the buyer sees the last, and each payment counts by its own order. The buyer's address picks
     /// currency and taxes; a customer is never named, as that would lock the e-mail field.

@@ -19,6 +19,9 @@ use crate::provider::{
 
 mod shop_money;
 
+/// ISO 4217 for no currency.
+const NO_CURRENCY: &str = "XXX";
+
 /// The order of "Send test notification", always the same.
 const SAMPLE_ORDER: &str = "820982911946154508";
 
@@ -218,7 +221,7 @@ fn only_currency(body: &str) -> Option<String> {
     }
     let mut found = BTreeSet::new();
     collect(&serde_json::from_str(body).ok()?, &mut found);
-    found.remove("XXX");
+    found.remove(NO_CURRENCY);
     found.pop_first().filter(|_| found.is_empty())
 }
 

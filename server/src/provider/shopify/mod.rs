@@ -212,8 +212,7 @@ impl Provider for Shopify {
     }
 
     async fn begin(&self, checkout: &Checkout) -> Begun {
-        let url = self.link(checkout).unwrap_or_else(|| checkout.front_page());
-        Begun { url, carried: Carried::Link }
+        Begun { url: self.by_link(checkout), carried: Carried::Link }
     }
 
     fn link(&self, checkout: &Checkout) -> Option<Url> {

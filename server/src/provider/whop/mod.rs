@@ -78,15 +78,6 @@ impl Whop {
         Self { settings, http }
     }
 
-    /// The plan's link with the metadata in its query, as the seed writes it.
-    fn by_link(&self, checkout: &Checkout) -> Url {
-        let mut url = self.settings.checkout_url.clone();
-        for (key, value) in checkout.metadata() {
-            url.query_pairs_mut().append_pair(&format!("checkout_session_metadata[{key}]"), &value);
-        }
-        url
-    }
-
     /// Creates a checkout configuration. The same click gets the same one.
     async fn configure(&self, api: &Api, checkout: &Checkout) -> Result<Url, BeginError> {
         let metadata: serde_json::Map<String, Value> = checkout
@@ -187,8 +178,13 @@ impl Provider for Whop {
         }
     }
 
+    /// The plan's link with the metadata in its query, as the seed writes it.
     fn link(&self, checkout: &Checkout) -> Option<Url> {
-        Some(self.by_link(checkout))
+        let mut url = self.settings.checkout_url.clone();
+        for (key, value) in checkout.metadata() {
+            url.query_pairs_mut().append_pair(&format!("checkout_session_metadata[{key}]"), &value);
+        }
+        Some(url)
     }
 
     fn redirect_origins(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SqliteStore;
 use super::rows::unreadable;
 use crate::domain::Millis;
-use crate::domain::commit::{Delivery, DeliveryState};
+use crate::domain::commit::Delivery;
 use crate::store::StoreError;
 use crate::store::quarantine::{
     Evidence, KEPT_FOR, Kept, LONGEST, PLACES, QuarantineStore, Refusals, Refused,
@@ -29,19 +29,13 @@ pub(super) fn release(connection: &Connection, delivery: &Delivery) -> Result<bo
     Ok(statement.execute([delivery.provider])? == 1)
 }
 
-/// Whether a delivery that counts came with another body this time; if so, it is kept. One that counted for nothing and is
-/// understood now is none: a provider may write the same event in other bytes when it is asked to send it again (Stripe
-/// counts in it how many still wait for it).
+/// Whether a delivery that is known came with another body this time; if so, it is kept.
 pub(super) fn conflict(connection: &Connection, delivery: &Delivery) -> Result<bool> {
-    let known: Option<(bool, String)> = connection
-        .prepare_cached("SELECT body = ?3, state FROM delivery WHERE provider = ?1 AND delivery_id = ?2")?
-        .query_row(params![delivery.provider, delivery.delivery_id, delivery.body], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+    let same: Option<bool> = connection
+        .prepare_cached("SELECT body = ?3 FROM delivery WHERE provider = ?1 AND delivery_id = ?2")?
+        .query_row(params![delivery.provider, delivery.delivery_id, delivery.body], |row| row.get(0))
         .optional()?;
-    let Some((false, state)) = known else { return Ok(false) };
-    let counted_for_nothing = DeliveryState::UNCOUNTED.iter().any(|uncounted| uncounted.as_str() == state);
-    if counted_for_nothing && !DeliveryState::UNCOUNTED.contains(&delivery.state) {
+    if same != Some(false) {
         return Ok(false);
     }
     connection

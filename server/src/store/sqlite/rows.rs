@@ -22,12 +22,12 @@ pub(super) fn insert(connection: &Connection, commit: &Commit) -> Result<Committ
     if let Some(delivery) = &commit.delivery {
         committed.after_refusals = quarantine::release(connection, delivery)?;
         committed.new_delivery = insert_delivery(connection, delivery)?;
-        committed.conflict = !committed.new_delivery && quarantine::conflict(connection, delivery)?;
+        if !committed.new_delivery {
+            uncounted::read_anew(connection, delivery)?; // first: what is understood now is no conflict
+            committed.conflict = quarantine::conflict(connection, delivery)?;
+        }
         if committed.conflict {
             return Ok(committed);
-        }
-        if !committed.new_delivery {
-            uncounted::read_anew(connection, delivery)?;
         }
     }
     for event in &commit.events {

@@ -38,7 +38,7 @@ fn uncounted_of(row: &Row<'_>) -> Result<Uncounted> {
 
 /// A known delivery has come again. If it counted for nothing and is understood by now, because the program is newer or the
 /// settings were mended, its commit writes what it tells, and it stands as what it is read as now, in the bytes that were
-/// understood.
+/// understood: a provider that sends an event again may write it in others (Stripe counts in it how many still wait for it).
 pub(super) fn read_anew(connection: &Connection, delivery: &Delivery) -> Result<()> {
     let [unparsable, foreign] = DeliveryState::UNCOUNTED.map(DeliveryState::as_str);
     if DeliveryState::UNCOUNTED.contains(&delivery.state) {

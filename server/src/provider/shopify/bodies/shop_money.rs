@@ -8,12 +8,9 @@ use std::ops::{Add, Sub};
 
 use serde_json::Value;
 
-use super::Refund;
+use super::{NO_CURRENCY, Refund};
 use crate::domain::money::{Currency, Money};
 use crate::provider::text_of;
-
-/// ISO 4217 for no currency.
-const NONE: &str = "XXX";
 
 /// The same money in the shop's and in the buyer's currency, minor units.
 #[derive(Clone, Copy, Default)]
@@ -116,6 +113,6 @@ impl Refund<'_> {
         let shipping = items(&self.refund_shipping_lines).map(|item| &item["subtotal_amount_set"]);
         let adjustments = items(&self.order_adjustments).map(|item| &item["amount_set"]);
         let mut sets = goods.chain(shipping).chain(adjustments).chain([&self.total_duties_set]);
-        sets.find_map(|set| set["shop_money"]["currency_code"].as_str().filter(|code| *code != NONE))
+        sets.find_map(|set| set["shop_money"]["currency_code"].as_str().filter(|code| *code != NO_CURRENCY))
     }
 }
