@@ -20,11 +20,19 @@ const OLDEST_SOUND: i32 = 3_051_003;
 /// Whoever holds the write lock is waited for so long.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pages that the writer keeps in memory, KiB: it goes through a dozen indexes for every event.
-const WRITER_CACHE: u32 = 32 * 1024;
+/// Pages that the writer keeps in memory, KiB: those that every event needs. SQLite looks at each of them after a commit that
+/// split a page (it uses the number of its lock page meanwhile, which lies behind all others, and then forgets what lies
+/// behind the end), so that a large memory makes many commits wait; the kernel keeps the others.
+const WRITER_CACHE: u32 = 1024;
+
+/// A group that changes more pages than this, which is 32 MiB, writes some of them before its end.
+const WRITER_SPILL: u32 = 8192;
 
 /// Pages that each reader keeps in memory, KiB.
 const READER_CACHE: u32 = 4 * 1024;
+
+/// Pages that a connection keeps in memory that reads no rows, KiB.
+const BYSTANDER_CACHE: u32 = 64;
 
 /// A file that was not closed in an orderly way is looked through for so long, before it is trusted.
 const LONG_LOOK: Duration = Duration::from_secs(10);
@@ -74,6 +82,14 @@ pub(super) fn reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     settle(&reader, READER_CACHE)?;
     reader.pragma_update(None, "query_only", true)?;
     Ok(reader)
+}
+
+/// A connection that looks after the log. It leaves tidying up at the end to the writer's.
+pub(super) fn bystander(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let bystander = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    bystander.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    settle(&bystander, BYSTANDER_CACHE)?;
+    Ok(bystander)
 }
 
 /// From now on whatever the connection does ends after so long, with `SQLITE_INTERRUPT`.
@@ -141,6 +157,7 @@ fn writable(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     settle(&connection, WRITER_CACHE)?;
+    connection.pragma_update(None, "cache_spill", WRITER_SPILL)?;
     if connection.is_readonly("main")? {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),

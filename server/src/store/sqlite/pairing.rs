@@ -63,7 +63,7 @@ impl Found {
                 beside(file, "-shm").display()
             )));
         }
-        let number = number_in(file).unwrap_or(0);
+        let number = File::open(file).and_then(|file| number_in(&file)).unwrap_or(0);
         Ok(Self { log, number, salt: salt_of(file), index })
     }
 
@@ -106,17 +106,20 @@ impl Found {
     }
 }
 
-/// The number, to be asked for before it is asked whether all of the log is in the file: then it is the file's own.
+/// The number in the log, or in the file if the log has none.
 pub(super) fn number(connection: &Connection) -> Result<i32, rusqlite::Error> {
     connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
-/// Lets the number follow on that of the file, if that one is known and no other program has done it meanwhile; else
-/// writes it as it is. Also the smallest change that shows whether something can be written.
-pub(super) fn advance(connection: &Connection, of_the_file: Option<i32>) -> Result<(), rusqlite::Error> {
-    let number = number(connection)?;
-    let follows = of_the_file == Some(number) && number != 0;
-    set_number(connection, if follows { next(number) } else { number })
+/// Lets the number follow on that of the file in a transaction that may begin the log anew; in another it stays. Also the
+/// smallest change that shows whether something can be written.
+///
+/// `is_whole`: all of the log is in the file, asked since the transaction began. SQLite begins the log anew if that was so
+/// when it began; if it is so only since, by a fold meanwhile, the log goes on. In both cases the number that is seen here is
+/// the file's, and nobody else can write, so that the next one is right.
+pub(super) fn advance(transaction: &Connection, is_whole: bool) -> Result<(), rusqlite::Error> {
+    let number = number(transaction)?;
+    set_number(transaction, if is_whole && number != 0 { next(number) } else { number })
 }
 
 /// The log of a file.
@@ -125,14 +128,14 @@ pub(super) fn log_of(file: &Path) -> PathBuf {
 }
 
 /// Zero says that there is none.
-fn next(number: i32) -> i32 {
+pub(super) fn next(number: i32) -> i32 {
     if number == -1 { 1 } else { number.wrapping_add(1) }
 }
 
 /// The number in the file itself, whatever the log says.
-fn number_in(file: &Path) -> io::Result<i32> {
+pub(super) fn number_in(file: &File) -> io::Result<i32> {
     let mut bytes = [0; 4];
-    File::open(file)?.read_exact_at(&mut bytes, NUMBER_AT)?;
+    file.read_exact_at(&mut bytes, NUMBER_AT)?;
     Ok(i32::from_be_bytes(bytes))
 }
 

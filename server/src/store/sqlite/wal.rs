@@ -1,14 +1,15 @@
 //! The write-ahead log: folded back into the file in time, so that it stays small.
 //!
-//! SQLite would do it inside a commit, before anybody is answered, and keep errors to itself. Here the writer does it after
-//! the answers, and hears them.
+//! SQLite would do it inside a commit, before anybody is answered, and keep errors to itself. Here a thread of its own does
+//! it while the writer goes on, since it takes longer the more of the file was changed; the writer hears what became of it.
 
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::opening::LOCK_PATIENCE;
-use super::pairing;
+use super::opening::{self, LOCK_PATIENCE};
 
 /// How large the log gets, in pages of 4 KiB.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ pub struct LogLimits {
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { fold: 4000, large: 16_384, alarming: 65_536 } // 16, 64 and 256 MiB
+        Self { fold: 4000, large: 12_000, alarming: 65_536 } // 16, 47 and 256 MiB
     }
 }
 
@@ -33,49 +34,120 @@ const READERS_PATIENCE: Duration = Duration::from_secs(1);
 /// After they were waited for in vain, they are not for so long: everybody who writes waits meanwhile.
 const WAIT_AGAIN: Duration = Duration::from_secs(5);
 
-/// Looks after the log.
+/// What was written during one pass is folded by the next one. When nothing was, all of the log is in the file and the next
+/// commit begins it anew; under a load that leaves no gap, [`LogLimits::large`] sees to that.
+const PASSES: usize = 4;
+
+/// Looks after the log. To be dropped before the writer's connection, which tidies up if it is the last one.
 pub(super) struct Wal {
     limits: LogLimits,
+    file: PathBuf,
+    /// Sees how the log stands while the writer's connection is in a transaction.
+    onlooker: Connection,
+    /// Lent to the thread that folds.
+    folder: Option<Connection>,
+    fold: Option<JoinHandle<Result<Connection, rusqlite::Error>>>,
     in_vain_at: Option<Instant>,
     alarmed: bool,
-    /// The file's own number, known while all of the log is in the file: then the next commit may begin it anew.
-    pub(super) number_of_the_file: Option<i32>,
 }
 
 /// How the log stands, in pages.
 #[derive(Clone, Copy)]
-struct Standing {
+pub(super) struct Standing {
     /// Somebody was waited for and did not end.
     in_vain: bool,
     pages: i64,
     folded: i64,
 }
 
+impl Standing {
+    /// Whether all of the log is in the file: then a commit may begin it anew.
+    pub(super) fn is_whole(self) -> bool {
+        self.pages == self.folded
+    }
+}
+
 impl Wal {
-    pub(super) fn new(limits: LogLimits) -> Self {
-        Self { limits, in_vain_at: None, alarmed: false, number_of_the_file: None }
+    pub(super) fn new(limits: LogLimits, file: &Path) -> Result<Self, rusqlite::Error> {
+        let onlooker = opening::bystander(file)?;
+        Ok(Self {
+            limits,
+            file: file.to_owned(),
+            onlooker,
+            folder: None,
+            fold: None,
+            in_vain_at: None,
+            alarmed: false,
+        })
     }
 
-    /// To be called after each commit.
-    pub(super) fn tend(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        let number = pairing::number(connection)?;
-        let mut standing = ask(connection, "PRAGMA wal_checkpoint(NOOP)")?;
-        if standing.pages >= i64::from(self.limits.large) && self.may_wait() {
-            connection.busy_timeout(READERS_PATIENCE)?;
-            let asked = ask(connection, "PRAGMA wal_checkpoint(RESTART)");
-            connection.busy_timeout(LOCK_PATIENCE)?;
-            standing = asked?;
-            self.in_vain_at = standing.in_vain.then(Instant::now);
-        } else if standing.pages - standing.folded >= i64::from(self.limits.fold) {
-            standing = ask(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
+    /// Looks at the file anew, after the disk did not do what it was told.
+    pub(super) fn reopen(&mut self) -> Result<(), rusqlite::Error> {
+        self.onlooker = opening::bystander(&self.file)?;
+        Ok(())
+    }
+
+    pub(super) fn standing(&self) -> Result<Standing, rusqlite::Error> {
+        ask(&self.onlooker, "PRAGMA wal_checkpoint(NOOP)")
+    }
+
+    /// To be called after each commit; an error may be that of a fold which it began earlier.
+    pub(super) fn tend(&mut self, writer: &Connection) -> Result<(), rusqlite::Error> {
+        let has_ended = self.end_fold()?;
+        let mut standing = self.standing()?;
+        if self.fold.is_none() {
+            let is_due = standing.pages - standing.folded >= i64::from(self.limits.fold);
+            // Everybody who writes waits for the second, so that as much as can be is folded before.
+            if is_due && !has_ended {
+                self.begin_fold();
+            } else if standing.pages >= i64::from(self.limits.large) {
+                standing = self.make_room(writer)?;
+            } else if is_due {
+                self.begin_fold();
+            }
         }
-        self.number_of_the_file = (standing.pages == standing.folded).then_some(number);
         self.tell(standing);
         Ok(())
     }
 
-    fn may_wait(&self) -> bool {
-        self.in_vain_at.is_none_or(|at| at.elapsed() >= WAIT_AGAIN)
+    /// Folds all of it, and waits for readers, so that the next commit begins the log anew.
+    fn make_room(&mut self, writer: &Connection) -> Result<Standing, rusqlite::Error> {
+        let waits = self.in_vain_at.is_none_or(|at| at.elapsed() >= WAIT_AGAIN);
+        writer.busy_timeout(if waits { READERS_PATIENCE } else { Duration::ZERO })?;
+        let asked = ask(writer, "PRAGMA wal_checkpoint(RESTART)");
+        writer.busy_timeout(LOCK_PATIENCE)?;
+        let standing = asked?;
+        if waits {
+            self.in_vain_at = standing.in_vain.then(Instant::now);
+        }
+        Ok(standing)
+    }
+
+    fn begin_fold(&mut self) {
+        let file = self.file.clone();
+        let folder = self.folder.take();
+        let fold = move || {
+            let connection = folder.map_or_else(|| opening::bystander(&file), Ok)?;
+            for _ in 0..PASSES {
+                if ask(&connection, "PRAGMA wal_checkpoint(PASSIVE)")?.is_whole() {
+                    break;
+                }
+            }
+            Ok(connection)
+        };
+        match thread::Builder::new().name("fold".into()).spawn(fold) {
+            Ok(fold) => self.fold = Some(fold),
+            Err(error) => tracing::warn!(%error, "no thread to fold the write-ahead log"), // it grows, and is tried again
+        }
+    }
+
+    /// Whether a fold has ended since it was last asked, and what became of it.
+    fn end_fold(&mut self) -> Result<bool, rusqlite::Error> {
+        let Some(fold) = self.fold.take_if(|fold| fold.is_finished()) else { return Ok(false) };
+        if let Ok(outcome) = fold.join() {
+            self.folder = Some(outcome?);
+        } // else it panicked, which was told of where it happened
+        Ok(true)
     }
 
     /// Says once that the log has grown, and once that it is over.
@@ -94,6 +166,14 @@ impl Wal {
     }
 }
 
+impl Drop for Wal {
+    fn drop(&mut self) {
+        if let Some(fold) = self.fold.take() {
+            let _ = fold.join(); // what it could not fold is in the log
+        }
+    }
+}
+
 fn ask(connection: &Connection, sql: &str) -> Result<Standing, rusqlite::Error> {
     let mut statement = connection.prepare_cached(sql)?;
     statement
@@ -106,7 +186,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::disk::Disk;
-    use super::super::opening;
+    use super::super::pairing;
     use super::super::readers::Readers;
     use super::super::writer::Writer;
     use super::*;
@@ -167,6 +247,40 @@ mod tests {
             reader.abort();
         }
         assert!(largest < 1000, "{largest} pages");
+    }
+
+    /// A log whose number is neither its file's nor the next one would be refused at the next start.
+    #[tokio::test]
+    async fn the_log_belongs_to_its_file_at_every_moment_though_it_is_folded_meanwhile() {
+        let (_folder, disk, connection) = a_store();
+        let open = std::fs::File::open(disk.file()).unwrap(); // never closed: that would take SQLite's locks away
+        let reader = opening::reader(disk.file()).unwrap();
+        let limits = LogLimits { fold: 1, large: 60, ..LIMITS };
+        let writer = Writer::start(connection, disk, limits, Arc::default()).unwrap();
+        let (first, mut last) = (pairing::number(&reader).unwrap(), 0);
+        for _ in 0..300 {
+            write(&writer).await;
+            let of_the_file = pairing::number_in(&open).unwrap();
+            last = pairing::number(&reader).unwrap();
+            assert!(last == of_the_file || last == pairing::next(of_the_file), "{of_the_file} {last}");
+        }
+        assert_ne!(first, last, "it began anew");
+    }
+
+    #[test]
+    fn what_became_of_a_fold_is_heard_after_a_later_commit() {
+        let (_folder, disk, connection) = a_store();
+        let limits = LogLimits { fold: 1, ..LIMITS };
+        let mut wal = Wal::new(limits, disk.file()).unwrap();
+        wal.file = disk.file().join("no-such-folder");
+        connection.execute("INSERT INTO filler VALUES (1)", []).unwrap();
+        assert!(wal.tend(&connection).is_ok(), "it is only begun");
+        wal.file = disk.file().to_owned();
+        while !wal.fold.as_ref().unwrap().is_finished() {
+            std::thread::yield_now();
+        }
+        assert!(wal.tend(&connection).is_err());
+        assert!(wal.tend(&connection).is_ok(), "and tried again");
     }
 
     #[tokio::test]

@@ -72,12 +72,12 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
         let (sender, health) = watch::channel(Health::Well);
-        let mut wal = Wal::new(log);
+        let mut wal = Wal::new(log, disk.file())?;
         wal.tend(&connection)?;
         let scribe = Scribe {
+            wal,
             connection: Some(connection),
             disk,
-            wal,
             health: sender,
             ails_since: Instant::now(),
             refused: 0,
@@ -180,11 +180,12 @@ fn broke_off() -> StoreError {
     StoreError::Failed("the write broke off".into())
 }
 
-/// What the thread works with. The connection is dropped before `health`, whose end says that it is closed.
+/// What the thread works with. The connection is dropped after `wal`, which has some of its own, and before `health`, whose
+/// end says that it is closed.
 struct Scribe {
+    wal: Wal,
     connection: Option<Connection>,
     disk: Arc<Disk>,
-    wal: Wal,
     ails_since: Instant,
     /// Writes that were refused since then.
     refused: usize,
@@ -265,6 +266,7 @@ impl Scribe {
         };
         let connection = self.connection.insert(connection);
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let is_whole = self.wal.standing()?.is_whole(); // within the transaction, as `advance` wants it
         for job in group {
             let savepoint = transaction.savepoint()?;
             // One that panics has told its asker nothing, which is an error there; its savepoint is rolled back.
@@ -279,8 +281,8 @@ impl Scribe {
                 Err(error) => return Err(error),
             }
         }
-        if tries || self.wal.number_of_the_file.is_some() {
-            pairing::advance(&transaction, self.wal.number_of_the_file)?;
+        if tries || is_whole {
+            pairing::advance(&transaction, is_whole)?;
         }
         failpoints::reach("writer.before_commit");
         transaction.commit()
@@ -288,7 +290,7 @@ impl Scribe {
 
     fn reopen(&mut self) -> Result<Connection, rusqlite::Error> {
         let connection = opening::reopen(&self.disk)?;
-        self.wal.number_of_the_file = None;
+        self.wal.reopen()?;
         if self.doubts > 0
             && let Err(StoreError::Unusable(why)) = opening::examine(&connection, self.disk.file(), LOOK)
         {
