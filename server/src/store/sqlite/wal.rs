@@ -255,8 +255,7 @@ mod tests {
         let (_folder, disk, connection) = a_store();
         let open = std::fs::File::open(disk.file()).unwrap(); // never closed: that would take SQLite's locks away
         let reader = opening::reader(disk.file()).unwrap();
-        let limits = LogLimits { fold: 1, large: 60, ..LIMITS };
-        let writer = Writer::start(connection, disk, limits, Arc::default()).unwrap();
+        let writer = Writer::start(connection, disk, LIMITS, Arc::default()).unwrap();
         let (first, mut last) = (pairing::number(&reader).unwrap(), 0);
         for _ in 0..300 {
             write(&writer).await;
