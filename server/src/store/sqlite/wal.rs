@@ -296,11 +296,11 @@ mod tests {
         assert!(log_pages(&file) >= 1000 && begun.elapsed() < WAIT_AGAIN, "{:?}", begun.elapsed());
         other.execute_batch("COMMIT").unwrap();
         let before = pairing::number(&other).unwrap();
-        let mut writes = 0;
+        let mut count = 0;
         while pairing::number(&other).unwrap() == before {
-            assert!(writes < 500, "it begins anew when the reader is gone");
+            assert!(count < 500, "it begins anew when the reader is gone");
             write(&writer).await; // a few while the fold is under way
-            writes += 1;
+            count += 1;
         }
     }
 }
