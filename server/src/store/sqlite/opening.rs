@@ -31,8 +31,8 @@ const WRITER_SPILL: u32 = 8192;
 /// Pages that each reader keeps in memory, KiB.
 const READER_CACHE: u32 = 4 * 1024;
 
-/// Pages that a connection keeps in memory that reads no rows, KiB.
-const BYSTANDER_CACHE: u32 = 64;
+/// Pages that a connection for the log keeps in memory, KiB: it reads no rows.
+const LOG_CACHE: u32 = 64;
 
 /// A file that was not closed in an orderly way is looked through for so long, before it is trusted.
 const LONG_LOOK: Duration = Duration::from_secs(10);
@@ -85,11 +85,11 @@ pub(super) fn reader(path: &Path) -> Result<Connection, rusqlite::Error> {
 }
 
 /// A connection that looks after the log. It leaves tidying up at the end to the writer's.
-pub(super) fn bystander(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let bystander = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    bystander.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    settle(&bystander, BYSTANDER_CACHE)?;
-    Ok(bystander)
+pub(super) fn for_the_log(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    settle(&connection, LOG_CACHE)?;
+    Ok(connection)
 }
 
 /// From now on whatever the connection does ends after so long, with `SQLITE_INTERRUPT`.
